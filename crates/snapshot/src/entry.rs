@@ -1,0 +1,94 @@
+//! The shapes of a snapshot. Unknown fields are refused, so an edge never ignores a rule that it does not understand.
+
+use mezu_model::{Hostname, KeyId, Label, OrgId, PublicKey, RouteId, WorkloadId};
+use mezu_policy::PipelineSpec;
+use serde::{Deserialize, Serialize};
+
+use crate::PathPrefix;
+
+/// Everything an edge needs, as of one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// Grows with every change that is published, and never goes back.
+    pub generation: u64,
+    /// The domain under which a workload gets its default hostname, e.g. `mezusphere.localhost`.
+    pub base_domain: Hostname,
+    pub orgs: Vec<OrgEntry>,
+    /// The keys that may open a tunnel now. A revoked key is absent.
+    pub keys: Vec<KeyEntry>,
+    pub workloads: Vec<WorkloadEntry>,
+    pub routes: Vec<RouteEntry>,
+}
+
+/// A snapshot's content without its generation: what the store can tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parts {
+    pub orgs: Vec<OrgEntry>,
+    pub keys: Vec<KeyEntry>,
+    pub workloads: Vec<WorkloadEntry>,
+    pub routes: Vec<RouteEntry>,
+}
+
+/// An organisation: the owner of keys, workloads and the hostnames of their routes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrgEntry {
+    pub id: OrgId,
+    pub name: Label,
+}
+
+/// A service account's key. Only the public half is ever known here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEntry {
+    pub id: KeyId,
+    pub org: OrgId,
+    pub public: PublicKey,
+}
+
+/// Something that answers requests behind a Warpgate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadEntry {
+    pub id: WorkloadId,
+    pub org: OrgId,
+    pub name: Label,
+}
+
+/// Requests for `host` whose path lies under `path` go to `workload`, through `pipeline`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteEntry {
+    pub id: RouteId,
+    pub host: Hostname,
+    /// Matched by whole segments; the longest that matches wins.
+    pub path: PathPrefix,
+    pub workload: WorkloadId,
+    pub pipeline: PipelineSpec,
+}
+
+impl Snapshot {
+    /// Puts a generation on what the store told.
+    #[must_use]
+    pub fn new(generation: u64, base_domain: Hostname, parts: Parts) -> Self {
+        let Parts { orgs, keys, workloads, routes } = parts;
+        Self { generation, base_domain, orgs, keys, workloads, routes }
+    }
+
+    /// A snapshot in which nothing exists, for an edge that waits for its first one.
+    #[must_use]
+    pub fn empty(base_domain: Hostname) -> Self {
+        Self::new(0, base_domain, Parts::default())
+    }
+
+    /// Whether both say the same, whatever their generations.
+    #[must_use]
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.base_domain == other.base_domain
+            && self.orgs == other.orgs
+            && self.keys == other.keys
+            && self.workloads == other.workloads
+            && self.routes == other.routes
+    }
+}

@@ -1,0 +1,18 @@
+//! Upper bounds of a snapshot. Beyond one of them a snapshot is refused whole; nothing is ever cut off.
+
+/// Encoded size, in bytes.
+pub const BYTES: usize = 64 * 1024 * 1024;
+/// Organisations.
+pub const ORGS: usize = 10_000;
+/// Service-account keys, all orgs together.
+pub const KEYS: usize = 100_000;
+/// Workloads, all orgs together.
+pub const WORKLOADS: usize = 100_000;
+/// Routes, all orgs together.
+pub const ROUTES: usize = 100_000;
+/// Routes of one org.
+pub const ROUTES_PER_ORG: usize = 10_000;
+/// Bytes of a route's path prefix.
+pub const PATH: usize = 1024;
+/// Bytes of an org's display name.
+pub const ORG_NAME: usize = 100;

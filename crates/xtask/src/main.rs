@@ -1,0 +1,44 @@
+//! The checks on the house itself, and the benchmarks. `cargo run -p xtask -- <command>`.
+//!
+//! Must never become a place for product code: nothing in the product depends on it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
+
+mod arch;
+mod docs;
+mod size;
+mod tree;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: xtask <command>
+  arch    imports point downwards only, and the pure crates are pure
+  size    no source file over 600 lines
+  docs    links in the docs lead somewhere, every error code has its page
+  check   all of the above";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    let outcome = match command.as_str() {
+        "arch" => arch::check(),
+        "size" => size::check(),
+        "docs" => docs::check(),
+        "check" => arch::check().and_then(|()| size::check()).and_then(|()| docs::check()),
+        _ => Err(anyhow::anyhow!("{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Fails with all findings at once, so that one run shows everything there is to mend.
+fn report(what: &str, findings: &[String]) -> anyhow::Result<()> {
+    if findings.is_empty() {
+        println!("xtask {what}: fine");
+        return Ok(());
+    }
+    anyhow::bail!("xtask {what}: {} finding(s)\n  {}", findings.len(), findings.join("\n  "))
+}

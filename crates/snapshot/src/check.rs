@@ -92,7 +92,7 @@ fn check_orgs_and_keys(snapshot: &Snapshot, found: &mut Vec<Problem>) {
     no_duplicates("key", snapshot.keys.iter().map(|key| key.id), found);
     let mut public = HashSet::new();
     for key in &snapshot.keys {
-        if !public.insert(key.public.as_bytes()) {
+        if !public.insert(key.public) {
             // Two keys with one public half would make it undecided whose tunnel it is.
             found.push(Problem::Duplicate { what: "public key of key", id: key.id.to_string() });
         }

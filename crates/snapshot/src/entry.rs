@@ -44,6 +44,8 @@ pub struct OrgEntry {
 pub struct KeyEntry {
     pub id: KeyId,
     pub org: OrgId,
+    /// 64 hex digits in the text form.
+    #[serde(with = "hex")]
     pub public: PublicKey,
 }
 
@@ -90,5 +92,19 @@ impl Snapshot {
             && self.keys == other.keys
             && self.workloads == other.workloads
             && self.routes == other.routes
+    }
+}
+
+mod hex {
+    use mezu_model::PublicKey;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &PublicKey, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(key)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        PublicKey::from_hex(&text).ok_or_else(|| serde::de::Error::custom("not a public key: expected 64 hex digits"))
     }
 }

@@ -64,17 +64,10 @@ pub fn normalise(raw_path: &[u8], out: &mut String) -> Result<(), PathError> {
 /// # Errors
 /// [`PathError`] for anything but visible ASCII, and for `#`.
 pub fn check_query(raw_query: &[u8]) -> Result<(), PathError> {
-    if raw_query
-        .iter()
-        .all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#')
-    {
+    if raw_query.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#') {
         return Ok(());
     }
-    Err(raw_query
-        .iter()
-        .copied()
-        .find_map(forbidden_raw)
-        .unwrap_or(PathError::Control))
+    Err(raw_query.iter().copied().find_map(forbidden_raw).unwrap_or(PathError::Control))
 }
 
 /// True only for paths that `rewrite` would leave alone; it may say no to some of those (`/.well-known`).
@@ -133,10 +126,7 @@ fn end_segment(out: &mut String, start: usize) -> Result<(), PathError> {
     match segment {
         "." => out.truncate(start),
         ".." => {
-            let parent = out
-                .get(..start.saturating_sub(1))
-                .and_then(|before| before.rfind('/'))
-                .unwrap_or(0);
+            let parent = out.get(..start.saturating_sub(1)).and_then(|before| before.rfind('/')).unwrap_or(0);
             out.truncate(parent + 1);
         }
         // Some servers cut parameters off after decoding, which would turn these into dot segments.
@@ -148,14 +138,10 @@ fn end_segment(out: &mut String, start: usize) -> Result<(), PathError> {
 
 /// Looked for in the result, so that `%25%32%46`, whose tail decodes to `2F`, is seen as well.
 fn refuse_double_encoding(out: &str) -> Result<(), PathError> {
-    let doubled = out.as_bytes().windows(5).any(|five| {
-        matches!(five, [b'%', b'2', b'5', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-    });
-    if doubled {
-        Err(PathError::DoubleEncoding)
-    } else {
-        Ok(())
-    }
+    let doubled = out.as_bytes().windows(5).any(
+        |five| matches!(five, [b'%', b'2', b'5', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()),
+    );
+    if doubled { Err(PathError::DoubleEncoding) } else { Ok(()) }
 }
 
 fn push_decoded(value: u8, out: &mut String) -> Result<(), PathError> {
@@ -177,19 +163,13 @@ fn push_decoded(value: u8, out: &mut String) -> Result<(), PathError> {
 fn push_escape(value: u8, out: &mut String) {
     out.push('%');
     for digit in [value >> 4, value & 0xF] {
-        out.push(
-            char::from_digit(u32::from(digit), 16)
-                .unwrap_or('0')
-                .to_ascii_uppercase(),
-        );
+        out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0').to_ascii_uppercase());
     }
 }
 
 fn escape(high: Option<u8>, low: Option<u8>) -> Result<u8, PathError> {
-    let digit = |byte: Option<u8>| {
-        byte.and_then(|byte| char::from(byte).to_digit(16))
-            .and_then(|d| u8::try_from(d).ok())
-    };
+    let digit =
+        |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16)).and_then(|d| u8::try_from(d).ok());
     match (digit(high), digit(low)) {
         (Some(high), Some(low)) => Ok(high << 4 | low),
         _ => Err(PathError::BadEscape),
@@ -227,16 +207,10 @@ struct Utf8Lead(u8);
 
 impl Utf8Lead {
     fn next(&mut self, value: u8) -> Result<(), PathError> {
-        let overlong = matches!(
-            (self.0, value),
-            (0xC0 | 0xC1, 0x80..=0xBF) | (0xE0, 0x80..=0x9F) | (0xF0, 0x80..=0x8F)
-        );
+        let overlong =
+            matches!((self.0, value), (0xC0 | 0xC1, 0x80..=0xBF) | (0xE0, 0x80..=0x9F) | (0xF0, 0x80..=0x8F));
         self.0 = value;
-        if overlong {
-            Err(PathError::Overlong)
-        } else {
-            Ok(())
-        }
+        if overlong { Err(PathError::Overlong) } else { Ok(()) }
     }
 }
 

@@ -1,10 +1,5 @@
 //! The table of threat 2, and the laws that hold for every path.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::PathError::*;
 use super::*;
@@ -138,15 +133,10 @@ fn paths_with_two_readings_are_refused() {
 #[test]
 fn no_spelling_reaches_the_closed_tree_from_the_open_one() {
     // Every path of up to five pieces: what comes out begins with /admin only if policy sees it begin with /admin.
-    let pieces = [
-        "/", "..", ".", "%2e", "%2E%2E", "public", "admin", "%2f", ";", "\\", "%5c", "%25", "%61dmin",
-    ];
+    let pieces = ["/", "..", ".", "%2e", "%2E%2E", "public", "admin", "%2f", ";", "\\", "%5c", "%25", "%61dmin"];
     let mut paths = vec![String::from("/public")];
     for _ in 0..4 {
-        paths = paths
-            .iter()
-            .flat_map(|path| pieces.iter().map(move |piece| format!("{path}{piece}")))
-            .collect();
+        paths = paths.iter().flat_map(|path| pieces.iter().map(move |piece| format!("{path}{piece}"))).collect();
         for raw in &paths {
             let Ok(once) = normal(raw.as_bytes()) else {
                 continue;
@@ -155,10 +145,7 @@ fn no_spelling_reaches_the_closed_tree_from_the_open_one() {
                 once.starts_with('/') && !once.contains("//") && !once.contains(';') && !once.contains('\\'),
                 "{raw}"
             );
-            assert!(
-                once.split('/').all(|segment| segment != "." && segment != ".."),
-                "{raw}"
-            );
+            assert!(once.split('/').all(|segment| segment != "." && segment != ".."), "{raw}");
             assert_eq!(
                 normal(once.as_bytes()).as_deref(),
                 Ok(once.as_str()),
@@ -171,12 +158,7 @@ fn no_spelling_reaches_the_closed_tree_from_the_open_one() {
 #[test]
 fn the_fast_path_agrees_with_the_slow_one() {
     for byte in 0..=u8::MAX {
-        for raw in [
-            vec![b'/', byte],
-            vec![b'/', b'a', byte, b'b'],
-            vec![b'/', byte, byte],
-            vec![byte, b'/'],
-        ] {
+        for raw in [vec![b'/', byte], vec![b'/', b'a', byte, b'b'], vec![b'/', byte, byte], vec![byte, b'/']] {
             if is_normal(&raw) {
                 let mut slow = String::new();
                 rewrite(&raw, &mut slow).unwrap();
@@ -191,13 +173,9 @@ fn queries_are_checked_not_changed() {
     for fine in ["", "a=b", "a=%2F%00&b=//..//", "?;[]|\\'\"", "x=y?z"] {
         assert_eq!(check_query(fine.as_bytes()), Ok(()), "{fine}");
     }
-    for (raw, error) in [
-        (&b"a b"[..], Control),
-        (b"a\nb", Control),
-        (b"\x7f", Control),
-        (b"\xc3\xa9", NonAscii),
-        (b"a#b", Fragment),
-    ] {
+    for (raw, error) in
+        [(&b"a b"[..], Control), (b"a\nb", Control), (b"\x7f", Control), (b"\xc3\xa9", NonAscii), (b"a#b", Fragment)]
+    {
         assert_eq!(check_query(raw), Err(error), "{}", raw.escape_ascii());
     }
 }

@@ -1,0 +1,25 @@
+//! The nouns of Mezusphere: ids, names, HTTP heads, keys and limits.
+//!
+//! Every type here is valid by construction: whoever holds a [`Hostname`] need
+//! not check it again. This crate does no I/O, reads no clock and makes no
+//! random numbers.
+
+pub mod head;
+pub mod headers;
+pub mod id;
+pub mod key;
+pub mod known;
+pub mod limits;
+pub mod method;
+pub mod name;
+pub mod path;
+
+pub use head::{Context, RequestHead, ResponseHead, Upgrade};
+pub use headers::{Header, Headers, InvalidHeader};
+pub use id::{GateId, KeyId, OrgId, RayId, RouteId, WorkloadId};
+pub use key::{KeyError, PublicKey, Seed};
+pub use known::Known;
+pub use limits::Limits;
+pub use method::{Method, Protocol, Scheme};
+pub use name::{Hostname, InvalidName, Label};
+pub use path::{PathError, check_query, normalise};

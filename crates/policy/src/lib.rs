@@ -1,0 +1,33 @@
+//! What the edge can do to a request: the capabilities, the order they run in, and the proof that they ran.
+//!
+//! A capability is one module: what it is for, its `Spec` (at once API body, stored JSON and snapshot content), a
+//! `compile` that turns the spec into a [`Stage`], and tables of tests. It is switched on by being present in a
+//! route's [`PipelineSpec`]; a route pays only for the stages it has. `docs/add-a-capability.md` is the checklist.
+//!
+//! ```text
+//! PipelineSpec ──compile──► Pipeline ──permit(head, context)──► Permitted ──► forward
+//!                                            └──► Answer ──► edge/src/answer.rs
+//! ```
+//!
+//! `forward` takes a [`Permitted`] and only [`Pipeline::permit`] can make one: a request that met no policy cannot be
+//! forwarded. This crate must never wait, do I/O, read a clock or see a query string; and it must never answer with
+//! a `bool`, because a refusal has a reason.
+
+pub mod body_limit;
+pub mod headers;
+mod pipeline;
+mod stage;
+mod template;
+
+pub use body_limit::BodyMeter;
+pub use pipeline::{Permitted, Pipeline};
+pub use stage::{Answer, Invalid, Request, Response, Stage, Verdict};
+
+pipeline::capabilities! {
+    // The one list. Requests pass the stages in this order, responses in the reverse.
+    ORDER =
+        // First, because it is cheapest and because later stages may want to read the body.
+        body_limit,
+        // Last: it writes what the workload sees, after everything else has judged what the client sent.
+        headers,
+}

@@ -1,0 +1,107 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use mezu_model::{Context, RequestHead, ResponseHead};
+use serde_json::{Value, json};
+
+use crate::{Answer, ORDER, Pipeline, PipelineSpec, Request, Response, Stage, Verdict, schema};
+
+/// Writes down when it was asked.
+#[derive(Debug)]
+struct Spy {
+    name: &'static str,
+    refuses: bool,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Stage for Spy {
+    fn request(&self, _: &mut Request<'_>) -> Verdict {
+        self.heard.lock().unwrap().push(format!("request {}", self.name));
+        if self.refuses { Verdict::Answer(Answer::BodyTooLarge { limit: 1 }) } else { Verdict::Continue }
+    }
+
+    fn response(&self, _: &mut Response<'_>) {
+        self.heard.lock().unwrap().push(format!("response {}", self.name));
+    }
+}
+
+fn spies(refuses: [bool; 3]) -> (Pipeline, Arc<Mutex<Vec<String>>>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let stages = ["a", "b", "c"].into_iter().zip(refuses);
+    let stages = stages.map(|(name, refuses)| Box::new(Spy { name, refuses, heard: heard.clone() }) as Box<dyn Stage>);
+    (Pipeline::new(stages.collect()), heard)
+}
+
+#[test]
+fn every_method_of_every_stage_is_reached_in_order() {
+    let (pipeline, heard) = spies([false; 3]);
+    let (mut head, context) = (RequestHead::default(), Context::default());
+    let permitted = pipeline.permit(&mut head, &context, None).unwrap();
+    permitted.respond(&mut ResponseHead::new(200));
+    let expected = ["request a", "request b", "request c", "response c", "response b", "response a"];
+    assert_eq!(*heard.lock().unwrap(), expected);
+}
+
+#[test]
+fn the_first_answer_ends_it() {
+    let (pipeline, heard) = spies([false, true, false]);
+    let (mut head, context) = (RequestHead::default(), Context::default());
+    assert!(pipeline.permit(&mut head, &context, None).is_err());
+    assert_eq!(*heard.lock().unwrap(), ["request a", "request b"]);
+}
+
+#[test]
+fn a_route_pays_only_for_what_it_has() {
+    assert_eq!(Pipeline::compile(&PipelineSpec::default()).unwrap().stages.len(), 0);
+    assert_eq!(Pipeline::compile(&full()).unwrap().stages.len(), ORDER.len());
+}
+
+#[test]
+fn a_spec_survives_json_and_refuses_what_it_does_not_know() {
+    let text = serde_json::to_string(&full()).unwrap();
+    assert_eq!(serde_json::from_str::<PipelineSpec>(&text).unwrap(), full());
+    assert_eq!(serde_json::from_str::<PipelineSpec>("{}").unwrap(), PipelineSpec::default());
+    assert!(serde_json::from_str::<PipelineSpec>(r#"{"waf":{}}"#).is_err());
+    assert!(serde_json::from_str::<PipelineSpec>(r#"{"body_limit":{"bytes":1,"unit":"MiB"}}"#).is_err());
+}
+
+#[test]
+fn the_schema_knows_every_field_and_no_other() {
+    let spec = serde_json::to_value(full()).unwrap();
+    same_fields("", &spec, &schema());
+    let listed: Vec<_> = ORDER.to_vec();
+    let mut known: Vec<_> = schema()["properties"].as_object().unwrap().keys().cloned().collect();
+    known.sort_by_key(|name| listed.iter().position(|listed| listed == name));
+    assert_eq!(known, listed);
+}
+
+fn same_fields(at: &str, value: &Value, schema: &Value) {
+    match value {
+        Value::Object(fields) => {
+            assert_eq!(schema["additionalProperties"], json!(false), "{at}");
+            let properties = schema["properties"].as_object().expect(at);
+            assert_eq!(fields.keys().collect::<Vec<_>>(), properties.keys().collect::<Vec<_>>(), "{at}");
+            for (name, value) in fields {
+                same_fields(&format!("{at}.{name}"), value, &properties[name]);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| same_fields(&format!("{at}[]"), item, &schema["items"])),
+        Value::String(_) => assert_eq!(schema["type"], "string", "{at}"),
+        Value::Number(_) => assert_eq!(schema["type"], "integer", "{at}"),
+        other => panic!("no rule for {other} at {at}"),
+    }
+}
+
+/// Every capability with every field filled in.
+fn full() -> PipelineSpec {
+    let changes = json!({
+        "set": [{ "name": "x-a", "value": "1" }], "add": [{ "name": "x-b", "value": "2" }], "remove": ["x-c"]
+    });
+    serde_json::from_value(json!({
+        "body_limit": { "bytes": 1024 },
+        "headers": { "request": changes, "response": changes }
+    }))
+    .unwrap()
+}

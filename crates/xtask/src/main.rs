@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod arch;
+mod bench;
 mod docs;
 mod size;
 mod tree;
@@ -14,15 +15,19 @@ const USAGE: &str = "usage: xtask <command>
   arch    imports point downwards only, and the pure crates are pure
   size    no source file over 600 lines
   docs    links in the docs lead somewhere, every error code has its page
-  check   all of the above";
+  check   all of the above
+  bench [--rounds N] [--seconds N] [--idle N] [--chains a,b] [--scenarios a,b] [--page FILE]";
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1).unwrap_or_default();
-    let outcome = match command.as_str() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let outcome = match command {
         "arch" => arch::check(),
         "size" => size::check(),
         "docs" => docs::check(),
         "check" => arch::check().and_then(|()| size::check()).and_then(|()| docs::check()),
+        "bench" => bench::run(rest),
+        "bench-workload" => port(rest).and_then(bench::serve),
         _ => Err(anyhow::anyhow!("{USAGE}")),
     };
     match outcome {
@@ -32,6 +37,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn port(arguments: &[String]) -> anyhow::Result<u16> {
+    Ok(arguments.first().map_or("0", String::as_str).parse()?)
 }
 
 /// Fails with all findings at once, so that one run shows everything there is to mend.

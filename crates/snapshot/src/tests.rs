@@ -1,0 +1,159 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use mezu_model::{KeyId, Label, OrgId, PublicKey, RouteId, WorkloadId};
+use mezu_policy::PipelineSpec;
+
+use super::*;
+
+fn label(text: &str) -> Label {
+    text.parse().unwrap()
+}
+
+fn org(n: u8) -> OrgId {
+    OrgId::from_bytes([n; 16])
+}
+
+fn workload(n: u8) -> WorkloadId {
+    WorkloadId::from_bytes([n; 16])
+}
+
+fn key(n: u8) -> KeyEntry {
+    KeyEntry { id: KeyId::from_bytes([n; 16]), org: org(1), public: PublicKey([n; 32]) }
+}
+
+fn route(n: u8, host: &str, to: u8) -> RouteEntry {
+    RouteEntry {
+        id: RouteId::from_bytes([n; 16]),
+        host: host.parse().unwrap(),
+        path: PathPrefix::root(),
+        workload: workload(to),
+        pipeline: PipelineSpec::default(),
+    }
+}
+
+fn good() -> Snapshot {
+    let parts = Parts {
+        orgs: vec![OrgEntry { id: org(1), name: label("one") }, OrgEntry { id: org(2), name: label("two") }],
+        keys: vec![key(1), key(2)],
+        workloads: vec![
+            WorkloadEntry { id: workload(1), org: org(1), name: label("shop") },
+            WorkloadEntry { id: workload(2), org: org(2), name: label("shop") },
+        ],
+        routes: vec![route(1, "shop.example", 1), route(2, "other.example", 2)],
+    };
+    Snapshot::new(7, "mezusphere.localhost".parse().unwrap(), parts)
+}
+
+fn first_problem(change: impl FnOnce(&mut Snapshot)) -> Problem {
+    let mut snapshot = good();
+    change(&mut snapshot);
+    snapshot.check().unwrap_err().iter().next().unwrap().clone()
+}
+
+#[test]
+fn a_whole_snapshot_survives_the_way_through_bytes() {
+    let snapshot = good();
+    assert_eq!(snapshot.check(), Ok(()));
+    assert_eq!(decode(&encode(&snapshot).unwrap()).unwrap(), snapshot);
+    assert_eq!(Snapshot::empty("a.b".parse().unwrap()).check(), Ok(()));
+}
+
+#[test]
+fn every_cross_reference_is_checked() {
+    let dangling = |problem: Problem| matches!(problem, Problem::Dangling { .. });
+    let duplicate = |problem: Problem| matches!(problem, Problem::Duplicate { .. });
+    assert!(dangling(first_problem(|s| s.keys[0].org = org(9))));
+    assert!(dangling(first_problem(|s| s.workloads[0].org = org(9))));
+    assert!(dangling(first_problem(|s| s.routes[0].workload = workload(9))));
+    assert!(duplicate(first_problem(|s| s.orgs[1].id = org(1))));
+    assert!(duplicate(first_problem(|s| s.orgs[1].name = label("one"))));
+    assert!(duplicate(first_problem(|s| s.keys[1].id = s.keys[0].id)));
+    assert!(duplicate(first_problem(|s| s.keys[1].public = s.keys[0].public)));
+    assert!(duplicate(first_problem(|s| s.workloads[1] = s.workloads[0].clone())));
+    assert!(duplicate(first_problem(|s| s.workloads[1].org = org(1))));
+    assert!(duplicate(first_problem(|s| s.routes[1].id = s.routes[0].id)));
+    assert!(duplicate(first_problem(|s| s.routes[1].host = s.routes[0].host.clone())));
+}
+
+#[test]
+fn a_hostname_has_one_owner() {
+    let problem = first_problem(|s| {
+        s.routes[1].host = s.routes[0].host.clone();
+        s.routes[1].path = "/api".parse().unwrap();
+    });
+    assert!(matches!(problem, Problem::HostOfTwoOrgs { .. }), "{problem}");
+}
+
+#[test]
+fn counts_are_bounded() {
+    let problem = first_problem(|s| s.routes = vec![route(1, "a.example", 1); limits::ROUTES + 1]);
+    assert!(matches!(problem, Problem::TooMany { what: "routes", .. }), "{problem}");
+    let mut many = good();
+    many.routes = vec![route(1, "a.example", 1); 1000];
+    assert_eq!(many.check().unwrap_err().iter().count(), Problems::MOST);
+}
+
+#[test]
+fn routes_of_one_org_are_bounded() {
+    let problem = first_problem(|s| {
+        s.routes = (0..=limits::ROUTES_PER_ORG)
+            .map(|n| RouteEntry {
+                id: RouteId::from_bytes(u128::try_from(n).unwrap().to_be_bytes()),
+                path: format!("/{n}").parse().unwrap(),
+                ..route(1, "a.example", 1)
+            })
+            .collect();
+    });
+    assert!(matches!(problem, Problem::TooManyRoutesOfOrg { .. }), "{problem}");
+}
+
+#[test]
+fn hostile_bytes_are_refused() {
+    let text = String::from_utf8(encode(&good()).unwrap()).unwrap();
+    for bad in [
+        String::new(),
+        "null".into(),
+        "{}".into(),
+        text[..text.len() - 1].to_string(),
+        text.replacen("\"format\":1", "\"format\":2", 1),
+        text.replacen("\"generation\":7", "\"generation\":7,\"generation\":8", 1),
+        text.replacen("\"generation\":7", "\"generation\":-7", 1),
+        text.replacen("\"generation\":7", "\"generation\":7,\"new\":1", 1),
+        text.replacen("\"pipeline\":{}", "\"pipeline\":{\"new\":1}", 1),
+        text.replacen("\"path\":\"/\"", "\"path\":\"/../x\"", 1),
+        text.replacen("shop.example", "shop..example", 1),
+        text.replacen("shop.example", "", 1),
+        text.replacen(&"01".repeat(32), &"01".repeat(31), 1),
+        format!("{text} x"),
+    ] {
+        assert!(decode(bad.as_bytes()).is_err(), "{bad}");
+    }
+    let huge = vec![b' '; limits::BYTES + 1];
+    assert!(matches!(decode(&huge), Err(Undecodable::TooLarge(_))));
+}
+
+#[test]
+fn deep_nesting_does_not_exhaust_the_stack() {
+    assert!(decode("[".repeat(1_000_000).as_bytes()).is_err());
+}
+
+#[test]
+fn prefixes_match_whole_segments() {
+    let cases = [
+        ("/", "/", true),
+        ("/", "/any/thing", true),
+        ("/api", "/api", true),
+        ("/api", "/api/v1", true),
+        ("/api", "/apix", false),
+        ("/api", "/", false),
+        ("/api/", "/api", true),
+        ("/api", "/API", false),
+    ];
+    for (prefix, path, expected) in cases {
+        assert_eq!(prefix.parse::<PathPrefix>().unwrap().matches(path), expected, "{prefix} {path}");
+    }
+    for bad in ["", "api", "/a/../b", "/a?b", "/a#b", "/a//b", "/%61", "/a\\b", "/a;b", "*"] {
+        assert!(bad.parse::<PathPrefix>().is_err(), "{bad}");
+    }
+    assert_eq!("/".repeat(limits::PATH + 1).parse::<PathPrefix>(), Err(InvalidPathPrefix::TooLong));
+}

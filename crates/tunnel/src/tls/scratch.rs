@@ -1,0 +1,14 @@
+//! One read buffer per thread, shared by all its connections: bytes never rest in it between two polls.
+
+use std::cell::RefCell;
+
+pub(crate) const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// Lends the thread's buffer. Must not be nested.
+pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
+    BUFFER.with_borrow_mut(|buffer| f(buffer))
+}

@@ -1,0 +1,439 @@
+//! An established TLS connection with a client.
+//!
+//! Reads go through the thread's scratch buffer: socket → scratch → opened in place → appended to the caller's buffer;
+//! between two reads the connection keeps only the bytes of an incomplete record. Writes are sealed straight into
+//! an outgoing buffer that is lent from a pool while there is something to send. It must never hand out a byte that
+//! failed its integrity check, nor confuse a cut connection with a closed one.
+
+use std::{
+    io,
+    net::TcpStream as StdTcpStream,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BytesMut};
+use rustls::{CipherSuite, ProtocolVersion, ServerConfig, kernel::KernelConnection, server::ServerConnectionData};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use super::{RecordError, Sniffed, TlsError, handshake::Handshake, with_scratch};
+use crate::{
+    out::OutBuf,
+    record::{self, ALERT, DATA, HANDSHAKE, Opener, Sealer},
+};
+
+/// With more than this unsent, [`ServerStream::poll_room`] waits for the socket.
+pub const OUT_LIMIT: usize = 64 * 1024;
+/// `AsyncWrite` sends without a flush when this much is sealed.
+const OUT_EAGER: usize = 16 * 1024;
+/// Records without data that may follow one another (empty records, warnings, KeyUpdates).
+const MAX_IDLE_RECORDS: u8 = 32;
+
+const KEY_UPDATE: u8 = 24;
+const CLIENT_HELLO: u8 = 1;
+const FATAL: u8 = 2;
+const WARNING: u8 = 1;
+const CLOSE_NOTIFY: u8 = 0;
+const UNEXPECTED_MESSAGE: u8 = 10;
+const BAD_RECORD_MAC: u8 = 20;
+const RECORD_OVERFLOW: u8 = 22;
+const USER_CANCELED: u8 = 90;
+const NO_RENEGOTIATION: u8 = 100;
+
+/// A client's connection. Also `AsyncRead + AsyncWrite`, where writes wait for a flush or for 16 KiB.
+pub struct ServerStream {
+    io: TcpStream,
+    tls: Tls,
+}
+
+/// A connection between two runtimes: `Send`, and free of any reactor.
+pub struct Parts {
+    io: StdTcpStream,
+    tls: Tls,
+}
+
+struct Tls {
+    opener: Opener,
+    sealer: Sealer,
+    /// Derives the next keys; TLS 1.3 only.
+    keys: Box<KernelConnection<ServerConnectionData>>,
+    /// The beginning of a record whose rest has not come yet.
+    partial: Vec<u8>,
+    /// Plaintext that did not fit into the reader's buffer (`AsyncRead` only).
+    plain: BytesMut,
+    out: OutBuf,
+    facts: Facts,
+    idle_records: u8,
+    read: ReadState,
+    write_closed: bool,
+}
+
+struct Facts {
+    alpn: Option<Vec<u8>>,
+    server_name: Option<String>,
+    version: ProtocolVersion,
+    suite: CipherSuite,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadState {
+    Open,
+    /// close_notify came: the client has said all it will.
+    Ended,
+    Failed,
+}
+
+impl ServerStream {
+    /// Completes the handshake that `sniffed` began. The caller sets the deadline.
+    ///
+    /// In TLS 1.3 the session ticket stays in the outgoing buffer and leaves with the first answer: one system call
+    /// and one packet less per connection.
+    pub async fn handshake(sniffed: Sniffed, config: Arc<ServerConfig>) -> Result<Self, TlsError> {
+        let Sniffed { mut io, first_bytes, server_name, .. } = sniffed;
+        let mut handshake = Handshake::new(first_bytes, config)?;
+        handshake.run(&mut io).await?;
+        if handshake.connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+            handshake.flush(&mut io).await?;
+        }
+        Ok(Self { io, tls: Tls::new(handshake, server_name)? })
+    }
+
+    /// The protocol agreed by ALPN.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.tls.facts.alpn.as_deref()
+    }
+
+    /// The name that the client asked for (SNI), in lower case.
+    pub fn server_name(&self) -> Option<&str> {
+        self.tls.facts.server_name.as_deref()
+    }
+
+    pub fn protocol_version(&self) -> ProtocolVersion {
+        self.tls.facts.version
+    }
+
+    pub fn cipher_suite(&self) -> CipherSuite {
+        self.tls.facts.suite
+    }
+
+    pub fn tcp(&self) -> &TcpStream {
+        &self.io
+    }
+
+    /// Whether the client has ended its side with close_notify. A reader that got 0 bytes knows this already.
+    pub fn read_ended(&self) -> bool {
+        self.tls.read == ReadState::Ended
+    }
+
+    /// Leaves the reactor, with all that was read and all that is yet to be sent.
+    pub fn into_parts(self) -> io::Result<Parts> {
+        Ok(Parts { io: self.io.into_std()?, tls: self.tls })
+    }
+
+    /// Joins the current runtime's reactor.
+    pub fn from_parts(parts: Parts) -> io::Result<Self> {
+        Ok(Self { io: TcpStream::from_std(parts.io)?, tls: parts.tls })
+    }
+
+    /// Appends what the client sent to `to`: up to 64 KiB with one system call. `Ok(0)` is the client's close_notify;
+    /// a connection cut without one is `UnexpectedEof`.
+    pub fn poll_read_into(&mut self, cx: &mut Context<'_>, to: &mut BytesMut) -> Poll<io::Result<usize>> {
+        if !self.tls.plain.is_empty() {
+            let plain = std::mem::take(&mut self.tls.plain);
+            to.extend_from_slice(&plain);
+            return Poll::Ready(Ok(plain.len()));
+        }
+        let before = to.len();
+        ready!(self.poll_fill(cx, &mut |plain| to.extend_from_slice(plain)))?;
+        Poll::Ready(Ok(to.len() - before))
+    }
+
+    /// Ready when less than [`OUT_LIMIT`] is waiting for the socket.
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.tls.out.len() < OUT_LIMIT {
+            return Poll::Ready(Ok(()));
+        }
+        match self.tls.out.poll_flush(&mut self.io, cx) {
+            Poll::Pending if self.tls.out.len() < OUT_LIMIT => Poll::Ready(Ok(())),
+            other => other,
+        }
+    }
+
+    /// Seals `parts` as one stretch of bytes into as few records as possible. Sends nothing yet and has no limit of
+    /// its own: ask [`ServerStream::poll_room`] before and keep the parts small.
+    pub fn write_parts(&mut self, parts: &[&[u8]]) -> io::Result<usize> {
+        self.tls.write(parts)
+    }
+
+    /// Bytes sealed and not yet taken by the socket.
+    pub fn unsent(&self) -> usize {
+        self.tls.out.len()
+    }
+
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tls.out.poll_flush(&mut self.io, cx)
+    }
+
+    /// Sends close_notify and ends our direction; the client may go on sending.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tls.close_notify();
+        ready!(self.poll_flush(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    /// Reads once and gives all whole records' plaintext to `sink`; ready when it gave something or the end came.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Poll<io::Result<()>> {
+        let Self { io, tls } = self;
+        with_scratch(|scratch| {
+            loop {
+                match tls.read {
+                    ReadState::Open => {}
+                    ReadState::Ended => return Poll::Ready(Ok(())),
+                    ReadState::Failed => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                }
+                let kept = tls.partial.len();
+                let Some((front, free)) = scratch.split_at_mut_checked(kept) else {
+                    return Poll::Ready(Err(TlsError::TooLarge.into()));
+                };
+                // The handshake may have left whole records behind: look at them before the socket.
+                let mut filled = kept;
+                if !record_ready(&tls.partial) {
+                    let mut buf = ReadBuf::new(free);
+                    ready!(Pin::new(&mut *io).poll_read(cx, &mut buf))?;
+                    if buf.filled().is_empty() {
+                        tls.read = ReadState::Failed;
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    filled += buf.filled().len();
+                }
+                front.copy_from_slice(&tls.partial);
+                let bytes = scratch.get_mut(..filled).unwrap_or_default();
+                match tls.open_all(bytes, sink) {
+                    Ok(0) => {}
+                    Ok(_) => return Poll::Ready(Ok(())),
+                    Err(error) => {
+                        tls.fail(&error);
+                        let _ = tls.out.poll_flush(io, cx);
+                        return Poll::Ready(Err(error.into()));
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn record_ready(bytes: &[u8]) -> bool {
+    match record::record_len(bytes) {
+        Ok(Some(len)) => bytes.len() >= len,
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
+impl Tls {
+    fn new(handshake: Handshake, server_name: Option<String>) -> Result<Self, TlsError> {
+        let Handshake { connection, incoming, out, .. } = handshake;
+        let version = connection.protocol_version().unwrap_or(ProtocolVersion::TLSv1_2);
+        let alpn = connection.alpn_protocol().map(<[u8]>::to_vec);
+        let (secrets, keys) = connection.dangerous_into_kernel_connection()?;
+        Ok(Self {
+            opener: Opener::new(version, secrets.rx)?,
+            sealer: Sealer::new(version, secrets.tx)?,
+            facts: Facts { alpn, server_name, version, suite: keys.negotiated_cipher_suite().suite() },
+            keys: Box::new(keys),
+            partial: incoming,
+            plain: BytesMut::new(),
+            out,
+            idle_records: 0,
+            read: ReadState::Open,
+            write_closed: false,
+        })
+    }
+
+    /// Opens every whole record in `bytes` and keeps the rest. Returns how many bytes of data there were.
+    fn open_all(&mut self, bytes: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Result<usize, TlsError> {
+        let mut rest = bytes;
+        let mut data = 0;
+        while self.read == ReadState::Open {
+            let Some(len) = record::record_len(rest)? else { break };
+            if len > rest.len() {
+                break;
+            }
+            let (whole, after) = std::mem::take(&mut rest).split_at_mut(len);
+            rest = after;
+            let (typ, plain) = self.opener.open(whole)?;
+            if typ == DATA && !plain.is_empty() {
+                self.idle_records = 0;
+                data += plain.len();
+                sink(plain);
+            } else {
+                self.control(typ, plain)?;
+            }
+        }
+        self.keep(rest);
+        Ok(data)
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.is_empty() || self.read != ReadState::Open {
+            self.partial = Vec::new();
+        } else {
+            self.partial.clear();
+            self.partial.extend_from_slice(rest);
+        }
+    }
+
+    /// A record that carries no data. Few in a row are allowed: each costs us work and the peer nothing.
+    fn control(&mut self, typ: u8, plain: &[u8]) -> Result<(), TlsError> {
+        self.idle_records += 1;
+        if self.idle_records > MAX_IDLE_RECORDS {
+            return Err(TlsError::Flood);
+        }
+        let tls13 = self.facts.version == ProtocolVersion::TLSv1_3;
+        match (typ, plain) {
+            (DATA, _) => Ok(()),
+            (ALERT, &[_, CLOSE_NOTIFY]) => {
+                self.read = ReadState::Ended;
+                Ok(())
+            }
+            // RFC 8446 §6: every alert but these two ends the connection; 1.2 has harmless warnings.
+            (ALERT, &[_, USER_CANCELED]) => Ok(()),
+            (ALERT, &[WARNING, _]) if !tls13 => Ok(()),
+            (ALERT, &[_, description]) => Err(TlsError::Alert(description)),
+            (HANDSHAKE, &[KEY_UPDATE, 0, 0, 1, request @ 0..=1]) if tls13 => self.next_keys(request == 1),
+            // RFC 5746 §4.4 allows refusing; rustls's own connection answers the same.
+            (HANDSHAKE, &[CLIENT_HELLO, ..]) if !tls13 => {
+                self.alert(WARNING, NO_RENEGOTIATION);
+                Ok(())
+            }
+            _ => Err(TlsError::Record(RecordError::Unexpected)),
+        }
+    }
+
+    /// RFC 8446 §4.6.3. Our answer goes out under the old key, once, however many requests came before we sent it.
+    fn next_keys(&mut self, requested: bool) -> Result<(), TlsError> {
+        let secrets = self.keys.update_rx_secret()?;
+        self.opener = Opener::new(self.facts.version, secrets)?;
+        if requested && self.out.is_empty() && !self.write_closed {
+            self.refresh_sealer()?;
+        }
+        Ok(())
+    }
+
+    fn refresh_sealer(&mut self) -> Result<(), TlsError> {
+        let message = [KEY_UPDATE, 0, 0, 1, 0];
+        self.sealer.seal(HANDSHAKE, &[&message], &mut self.out)?;
+        let secrets = self.keys.update_tx_secret()?;
+        self.sealer = Sealer::new(self.facts.version, secrets)?;
+        Ok(())
+    }
+
+    fn write(&mut self, parts: &[&[u8]]) -> io::Result<usize> {
+        if self.write_closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if self.sealer.records_left() < 1_024 {
+            // TLS 1.2 cannot change keys: its connection ends here, as the error that sealing gives.
+            if self.facts.version == ProtocolVersion::TLSv1_3 {
+                self.refresh_sealer()?;
+            }
+        }
+        let taken = self.sealer.seal(DATA, parts, &mut self.out).map_err(TlsError::Record)?;
+        Ok(taken)
+    }
+
+    fn close_notify(&mut self) {
+        if !self.write_closed {
+            self.alert(WARNING, CLOSE_NOTIFY);
+            self.write_closed = true;
+        }
+    }
+
+    /// Tells the peer why we stop, as far as it is its fault.
+    fn fail(&mut self, error: &TlsError) {
+        self.read = ReadState::Failed;
+        self.partial = Vec::new();
+        let description = match error {
+            TlsError::Record(RecordError::BadMac) => BAD_RECORD_MAC,
+            TlsError::Record(RecordError::Oversized) => RECORD_OVERFLOW,
+            TlsError::Record(_) | TlsError::Flood => UNEXPECTED_MESSAGE,
+            _ => return,
+        };
+        if !self.write_closed {
+            self.alert(FATAL, description);
+            self.write_closed = true;
+        }
+    }
+
+    fn alert(&mut self, level: u8, description: u8) {
+        // Sealing fails only with a worn-out key: then the peer learns it from the closed socket.
+        let _ = self.sealer.seal(ALERT, &[&[level, description]], &mut self.out);
+    }
+}
+
+impl AsyncRead for ServerStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.tls.plain.is_empty() {
+            let mut left_over = BytesMut::new();
+            ready!(this.poll_fill(cx, &mut |plain| {
+                let n = if left_over.is_empty() { plain.len().min(buf.remaining()) } else { 0 };
+                let (now, later) = plain.split_at(n);
+                buf.put_slice(now);
+                left_over.extend_from_slice(later);
+            }))?;
+            this.tls.plain = left_over;
+            return Poll::Ready(Ok(()));
+        }
+        let n = this.tls.plain.len().min(buf.remaining());
+        buf.put_slice(this.tls.plain.get(..n).unwrap_or_default());
+        this.tls.plain.advance(n);
+        if this.tls.plain.is_empty() {
+            this.tls.plain = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ServerStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_room(cx))?;
+        let mut parts: [&[u8]; 16] = [&[]; 16];
+        let mut room = OUT_LIMIT;
+        for (part, buf) in parts.iter_mut().zip(bufs) {
+            *part = buf.get(..buf.len().min(room)).unwrap_or_default();
+            room -= part.len();
+        }
+        let taken = this.tls.write(&parts)?;
+        if this.tls.out.len() >= OUT_EAGER {
+            // Best effort: an error comes back with the next write or flush.
+            let _ = this.tls.out.poll_flush(&mut this.io, cx);
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_shutdown(cx)
+    }
+}

@@ -5,6 +5,8 @@
 //! Everything here runs on one thread per connection (`Rc`, `RefCell`, no locks). A `RefCell` borrow never lives
 //! across an await. rustls does every handshake; afterwards [`record`] protects the records with the keys it agreed.
 
+pub mod auth;
+pub mod carrier;
 mod out;
 mod record;
 pub mod tls;

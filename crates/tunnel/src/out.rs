@@ -50,8 +50,7 @@ impl OutBuf {
         self.buf.get_mut(from..self.end).unwrap_or_default()
     }
 
-    #[cfg(test)]
-    fn extend(&mut self, bytes: &[u8]) {
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.grow(bytes.len()).copy_from_slice(bytes);
     }
 
@@ -109,6 +108,18 @@ impl OutBuf {
                 }
             });
         }
+    }
+}
+
+/// For rustls's `write_tls`; takes everything.
+impl io::Write for OutBuf {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

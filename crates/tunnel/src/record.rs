@@ -98,6 +98,15 @@ pub(crate) fn record_len(bytes: &[u8]) -> Result<Option<usize>, RecordError> {
     Ok(Some(HEADER + len))
 }
 
+/// Whether a whole record, or something that is none, stands at the front.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    match record_len(bytes) {
+        Ok(Some(len)) => bytes.len() >= len,
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
 /// Opens incoming records.
 pub(crate) struct Opener(Protection);
 

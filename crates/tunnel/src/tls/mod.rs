@@ -3,11 +3,11 @@
 //! [`sniff`] reads the first bytes of a connection just far enough to tell a tunnel from a client;
 //! [`ServerStream::handshake`] continues as a client's connection. The caller wraps both in its handshake deadline.
 
-mod config;
+pub(crate) mod config;
 mod handshake;
 pub mod hello;
 mod scratch;
-mod sniff;
+pub(crate) mod sniff;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -40,6 +40,8 @@ pub enum TlsError {
     TooLarge,
     #[error("the peer reported alert {0}")]
     Alert(u8),
+    #[error("the peer does not speak the tunnel protocol")]
+    NotATunnel,
     #[error("too many messages that carry no data")]
     Flood,
 }

@@ -201,7 +201,7 @@ impl ServerStream {
                 };
                 // The handshake may have left whole records behind: look at them before the socket.
                 let mut filled = kept;
-                if !record_ready(&tls.partial) {
+                if !record::is_whole(&tls.partial) {
                     let mut buf = ReadBuf::new(free);
                     ready!(Pin::new(&mut *io).poll_read(cx, &mut buf))?;
                     if buf.filled().is_empty() {
@@ -223,14 +223,6 @@ impl ServerStream {
                 }
             }
         })
-    }
-}
-
-fn record_ready(bytes: &[u8]) -> bool {
-    match record::record_len(bytes) {
-        Ok(Some(len)) => bytes.len() >= len,
-        Ok(None) => false,
-        Err(_) => true,
     }
 }
 

@@ -1,2 +1,4 @@
 
+pub mod answer;
 pub mod http;
+mod pages;

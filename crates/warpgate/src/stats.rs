@@ -1,0 +1,88 @@
+//! Counters for the live view and the logs. Written by one thread, read by others; nothing waits for them.
+
+use std::{
+    collections::VecDeque,
+    net::IpAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+/// Requests remembered for the live view.
+const REMEMBERED: usize = 64;
+
+/// What a running Warpgate has done.
+#[derive(Debug, Default)]
+pub struct Stats {
+    requests: AtomicU64,
+    failed: AtomicU64,
+    in_flight: AtomicU64,
+    watched: AtomicBool,
+    last: Mutex<VecDeque<Seen>>,
+}
+
+/// One request, for the live view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub at: SystemTime,
+    pub workload: u32,
+    pub method: String,
+    pub path: String,
+    /// `None` when no answer could be given.
+    pub status: Option<u16>,
+    pub took: Duration,
+    pub client: IpAddr,
+}
+
+impl Stats {
+    /// Requests taken so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Of these, how many got no whole answer.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
+    /// Requests being answered now.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Begins to remember requests, which costs something; without a live view nothing is remembered.
+    pub fn watch(&self) {
+        self.watched.store(true, Relaxed);
+    }
+
+    /// The last requests, the newest last.
+    pub fn last(&self) -> Vec<Seen> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Relaxed)
+    }
+
+    pub(crate) fn begin(&self) {
+        self.requests.fetch_add(1, Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn end(&self, failed: bool) {
+        self.in_flight.fetch_sub(1, Relaxed);
+        if failed {
+            self.failed.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn remember(&self, seen: Seen) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() == REMEMBERED {
+            last.pop_front();
+        }
+        last.push_back(seen);
+    }
+}

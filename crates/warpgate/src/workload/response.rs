@@ -1,0 +1,333 @@
+//! A workload's response bytes made into heads, body pieces and trailers. Pure: it is given bytes, it waits for none.
+//!
+//! The workload is not trusted (threat 25): everything is bounded, framing is judged strictly by RFC 9112 §6, and a
+//! response that is in doubt is refused as a whole rather than passed on.
+
+use std::{mem::MaybeUninit, ops::Range};
+
+use mezu_model::{Header, Headers, InvalidHeader, ResponseHead, known};
+
+use super::{
+    BadResponse,
+    chunked::{Decoder, has_bare_line_feed},
+    forward,
+};
+
+/// Hard bounds on a response head.
+const MAX_HEAD: usize = 32 * 1024;
+const MAX_FIELDS: usize = 100;
+const MAX_INTERIM: u32 = 8;
+
+/// What was asked, as far as it decides how the answer is framed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub head_only: bool,
+    pub upgrade: bool,
+}
+
+/// Reads one response.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    asked: Asked,
+    state: State,
+    interim: u32,
+    keep_alive: bool,
+    /// Seconds after which the workload says it closes an idle connection.
+    idle_hint: Option<u64>,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Length(u64),
+    Chunked(Box<Decoder>),
+    UntilClose,
+    Raw,
+    Done,
+}
+
+/// What the next bytes were. Ranges and counts are of the buffer given.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Not enough there; offer the same bytes again with more behind them.
+    More,
+    /// A 1xx head, now in the head given; another follows.
+    Interim { consumed: usize },
+    /// The final head, now in the head given.
+    Final { consumed: usize },
+    /// Body bytes, perhaps none; `done` with the last of them.
+    Body { payload: Range<usize>, consumed: usize, done: bool },
+}
+
+impl Reader {
+    pub(crate) fn new(asked: Asked) -> Self {
+        Self { asked, state: State::Head, interim: 0, keep_alive: false, idle_hint: None }
+    }
+
+    /// Takes the next step over `buffer`, which must not be empty.
+    pub(crate) fn step(&mut self, buffer: &mut [u8], head: &mut ResponseHead) -> Result<Step, BadResponse> {
+        match &mut self.state {
+            State::Head => self.head(buffer, head),
+            State::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
+                *left -= take as u64;
+                let done = *left == 0;
+                if done {
+                    self.state = State::Done;
+                }
+                Ok(Step::Body { payload: 0..take, consumed: take, done })
+            }
+            State::Chunked(decoder) => {
+                let decoded = decoder.decode(buffer)?;
+                if decoded.consumed == 0 && !decoded.done {
+                    return Ok(Step::More);
+                }
+                Ok(Step::Body { payload: decoded.payload, consumed: decoded.consumed, done: decoded.done })
+            }
+            State::UntilClose | State::Raw => {
+                Ok(Step::Body { payload: 0..buffer.len(), consumed: buffer.len(), done: false })
+            }
+            State::Done => Err(BadResponse::Surplus),
+        }
+    }
+
+    /// The workload closed. Fine only where closing is what ends the body.
+    pub(crate) fn closed(&mut self) -> Result<(), BadResponse> {
+        match self.state {
+            State::UntilClose | State::Raw | State::Done => {
+                self.state = State::Done;
+                Ok(())
+            }
+            State::Head => Err(BadResponse::ClosedInHead),
+            State::Length(_) | State::Chunked(_) => Err(BadResponse::ClosedInBody),
+        }
+    }
+
+    /// Whether a final head was read.
+    pub(crate) fn has_begun(&self) -> bool {
+        !matches!(self.state, State::Head)
+    }
+
+    /// Whether the body is over, or there is none.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Whether the connection may carry another request, as far as this response decides it.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        self.keep_alive
+    }
+
+    pub(crate) fn idle_hint(&self) -> Option<u64> {
+        self.idle_hint
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Option<Box<Headers>> {
+        match &mut self.state {
+            State::Chunked(decoder) => {
+                let trailers = decoder.take_trailers();
+                self.state = State::Done;
+                trailers
+            }
+            _ => None,
+        }
+    }
+
+    fn head(&mut self, buffer: &[u8], head: &mut ResponseHead) -> Result<Step, BadResponse> {
+        let mut fields = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
+        let mut parsed = httparse::Response::new(&mut []);
+        let status = httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut parsed, buffer, &mut fields)
+            .map_err(|error| match error {
+                httparse::Error::TooManyHeaders => BadResponse::TooLarge,
+                _ => BadResponse::Head,
+            })?;
+        let httparse::Status::Complete(consumed) = status else {
+            return if buffer.len() > MAX_HEAD { Err(BadResponse::TooLarge) } else { Ok(Step::More) };
+        };
+        if consumed > MAX_HEAD {
+            return Err(BadResponse::TooLarge);
+        }
+        if has_bare_line_feed(buffer.get(..consumed).unwrap_or_default()) {
+            return Err(BadResponse::Head);
+        }
+        head.clear();
+        head.status = parsed.code.ok_or(BadResponse::Head)?;
+        let http11 = parsed.version == Some(1);
+        let framing = read_fields(parsed.headers, &mut head.headers)?;
+        self.judge(head, &framing, http11)?;
+        if head.is_interim() { Ok(Step::Interim { consumed }) } else { Ok(Step::Final { consumed }) }
+    }
+
+    /// RFC 9112 §6.3, in its order.
+    fn judge(&mut self, head: &mut ResponseHead, framing: &Framing, http11: bool) -> Result<(), BadResponse> {
+        if !(100..=999).contains(&head.status) {
+            return Err(BadResponse::Status);
+        }
+        if framing.chunked && (framing.length.is_some() || !http11) {
+            return Err(BadResponse::Framing);
+        }
+        self.keep_alive = http11 && !framing.close;
+        self.idle_hint = framing.idle_hint;
+        if head.is_interim() {
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(BadResponse::TooManyInterim);
+            }
+            head.headers.remove(known::CONTENT_LENGTH);
+            return Ok(());
+        }
+        self.state = match head.status {
+            101 if self.asked.upgrade && framing.upgrade && framing.websocket && http11 => State::Raw,
+            101 => return Err(BadResponse::Status),
+            204 => {
+                // A body here, announced or not, is none of ours; the connection is in doubt if one was announced.
+                head.headers.remove(known::CONTENT_LENGTH);
+                self.keep_alive &= !framing.chunked && framing.length.unwrap_or(0) == 0;
+                State::Done
+            }
+            304 => State::Done,
+            _ if self.asked.head_only => State::Done,
+            _ if framing.chunked => State::Chunked(Box::default()),
+            _ => match framing.length {
+                Some(0) => State::Done,
+                Some(length) => State::Length(length),
+                None => State::UntilClose,
+            },
+        };
+        if matches!(self.state, State::UntilClose | State::Raw) {
+            self.keep_alive = false;
+        }
+        Ok(())
+    }
+}
+
+/// What the hop-by-hop fields said. They are not in the head.
+#[derive(Debug, Default)]
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    upgrade: bool,
+    websocket: bool,
+    idle_hint: Option<u64>,
+    /// Other names that Connection lists.
+    listed: bool,
+}
+
+fn read_fields(fields: &[httparse::Header<'_>], headers: &mut Headers) -> Result<Framing, BadResponse> {
+    let mut framing = Framing::default();
+    for field in fields {
+        match headers.push(field.name.as_bytes(), field.value) {
+            Ok(()) => {}
+            // A name we do not carry is left out: nobody past us sees it, so nobody can read it differently.
+            Err(InvalidHeader::Name) => {}
+            Err(_) => return Err(BadResponse::Head),
+        }
+    }
+    let mut drop = false;
+    for field in headers.iter() {
+        drop |= note(&mut framing, field)?;
+    }
+    if framing.listed {
+        drop_listed(headers);
+    }
+    if drop {
+        headers.retain(|field| !is_hop_by_hop(field));
+    }
+    Ok(framing)
+}
+
+/// Notes what a field says of framing; true when it is not to be passed on.
+fn note(framing: &mut Framing, field: Header<'_>) -> Result<bool, BadResponse> {
+    let Some(name) = field.known else {
+        return Ok(forward::is_reserved(None, field.name));
+    };
+    match name {
+        known::CONTENT_LENGTH => {
+            let length = content_length(field.value)?;
+            if framing.length.replace(length).is_some() {
+                return Err(BadResponse::Framing);
+            }
+            Ok(false)
+        }
+        known::TRANSFER_ENCODING => {
+            if framing.chunked || !field.value.eq_ignore_ascii_case(b"chunked") {
+                return Err(BadResponse::Framing);
+            }
+            framing.chunked = true;
+            Ok(true)
+        }
+        known::CONNECTION => {
+            for token in tokens(field.value) {
+                if token.eq_ignore_ascii_case(b"close") {
+                    framing.close = true;
+                } else if token.eq_ignore_ascii_case(b"upgrade") {
+                    framing.upgrade = true;
+                } else if !token.eq_ignore_ascii_case(b"keep-alive") {
+                    framing.listed = true;
+                }
+            }
+            Ok(true)
+        }
+        known::UPGRADE => {
+            framing.websocket = field.value.eq_ignore_ascii_case(b"websocket");
+            Ok(true)
+        }
+        known::KEEP_ALIVE => {
+            framing.idle_hint = idle_hint(field.value);
+            Ok(true)
+        }
+        _ => Ok(is_hop_by_hop(field)),
+    }
+}
+
+fn is_hop_by_hop(field: Header<'_>) -> bool {
+    match field.known {
+        Some(
+            known::CONNECTION
+            | known::KEEP_ALIVE
+            | known::TRANSFER_ENCODING
+            | known::UPGRADE
+            | known::TE
+            | known::PROXY_CONNECTION
+            | known::PROXY_AUTHENTICATE
+            | known::MEZU_RAY,
+        ) => true,
+        Some(_) => false,
+        None => forward::is_reserved(None, field.name),
+    }
+}
+
+/// Removes the fields that Connection names, but none that frames the message.
+fn drop_listed(headers: &mut Headers) {
+    let listed: Vec<Vec<u8>> =
+        headers.find_all(known::CONNECTION).flat_map(tokens).map(<[u8]>::to_ascii_lowercase).collect();
+    headers.retain(|field| {
+        matches!(field.known, Some(known::CONTENT_LENGTH | known::SET_COOKIE)) || !listed.iter().any(|n| n == field.name)
+    });
+}
+
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+}
+
+/// Digits only: no sign, no list, no white space (RFC 9110 §8.6).
+fn content_length(value: &[u8]) -> Result<u64, BadResponse> {
+    if value.is_empty() || value.len() > 18 {
+        return Err(BadResponse::Framing);
+    }
+    value.iter().try_fold(0u64, |length, byte| match byte {
+        b'0'..=b'9' => Ok(length * 10 + u64::from(byte - b'0')),
+        _ => Err(BadResponse::Framing),
+    })
+}
+
+/// `timeout=N` of a Keep-Alive field.
+fn idle_hint(value: &[u8]) -> Option<u64> {
+    let text = tokens(value).find_map(|token| token.strip_prefix(b"timeout="))?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -82,3 +82,6 @@ impl Workload {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

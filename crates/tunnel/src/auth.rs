@@ -6,11 +6,9 @@
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use mezu_model::key::{PublicKey, Seed};
+use mezu_tunnel_proto::hello::signed_bytes;
 use thiserror::Error;
 
-/// Label of the TLS exporter (RFC 8446 §7.5).
-pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-mezusphere-tunnel-1";
-const DOMAIN: &[u8] = b"mezusphere tunnel 1 gate authentication\0";
 /// A DNS name.
 const MAX_NAME: usize = 255;
 
@@ -62,7 +60,7 @@ fn pair(seed: &Seed) -> Result<Ed25519KeyPair, AuthError> {
 }
 
 fn message(exporter: &Exporter, edge_name: &str) -> Vec<u8> {
-    [DOMAIN, &exporter.0, edge_name.as_bytes()].concat()
+    signed_bytes(&exporter.0, edge_name)
 }
 
 #[cfg(test)]

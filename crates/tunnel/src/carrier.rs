@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use mezu_tunnel_proto::hello::EXPORTER_LABEL;
 use rustls::{
     ClientConfig, ClientConnection, Connection, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
     pki_types::ServerName, server::ResolvesServerCert,
@@ -24,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{EXPORTER_LABEL, Exporter},
+    auth::Exporter,
     out::OutBuf,
     record::{self, ALERT, DATA, Opener, RecordError, SEAL_LIMIT, Sealer},
     tls::{TUNNEL_ALPN, TlsError, config::provider, sniff::read_some, with_scratch},
@@ -323,3 +324,6 @@ fn queue(connection: &mut Connection, out: &mut OutBuf) -> Result<(), TlsError> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,4 +9,6 @@ pub mod auth;
 pub mod carrier;
 mod out;
 mod record;
+#[cfg(test)]
+mod test_certs;
 pub mod tls;

@@ -23,7 +23,7 @@ pub use self::{
 pub use crate::record::RecordError;
 
 /// ALPN of the tunnel protocol on the edge's public port.
-pub const TUNNEL_ALPN: &[u8] = b"mezu-tunnel/1";
+pub const TUNNEL_ALPN: &[u8] = mezu_tunnel_proto::hello::ALPN;
 
 /// Why a TLS connection failed. Always the peer's doing unless it is `Io` or `Config`.
 #[derive(Debug, Error)]

@@ -7,10 +7,8 @@ use bytes::BytesMut;
 use rustls::{
     CipherSuite, ClientConfig, ProtocolVersion, RootCertStore, SupportedCipherSuite,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert},
-    sign::CertifiedKey,
 };
-use rustls_pki_types::{PrivateKeyDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -18,15 +16,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{ServerStream, client_facing, sniff};
-
-#[derive(Debug)]
-struct One(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for One {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.clone())
-    }
-}
+use crate::test_certs::Certs;
 
 struct World {
     server: Arc<rustls::ServerConfig>,
@@ -35,14 +25,9 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["edge.test".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        let mut roots = RootCertStore::empty();
-        roots.add(made.cert.der().clone()).unwrap();
-        let certified =
-            CertifiedKey::from_der(vec![made.cert.der().clone()], key, &aws_lc_rs::default_provider()).unwrap();
-        let server = client_facing(Arc::new(One(Arc::new(certified)))).unwrap();
-        Self { server: Arc::new(server), roots }
+        let certs = Certs::new("edge.test");
+        let server = client_facing(certs.resolver).unwrap();
+        Self { server: Arc::new(server), roots: certs.roots }
     }
 
     fn client(

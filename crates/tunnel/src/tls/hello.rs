@@ -140,3 +140,93 @@ fn vector16<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = number16(from)?;
     take(from, usize::from(len))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector8(content: &[u8]) -> Vec<u8> {
+        [&[u8::try_from(content.len()).unwrap()], content].concat()
+    }
+
+    fn vector16(content: &[u8]) -> Vec<u8> {
+        [&u16::try_from(content.len()).unwrap().to_be_bytes(), content].concat()
+    }
+
+    fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
+        [&kind.to_be_bytes()[..], &vector16(content)].concat()
+    }
+
+    fn message(extensions: &[Vec<u8>]) -> Vec<u8> {
+        let body = [
+            &[3, 3],
+            &[9; 32][..],
+            &vector8(&[1; 32]),
+            &vector16(&[0x13, 1]),
+            &vector8(&[0]),
+            &vector16(&extensions.concat()),
+        ]
+        .concat();
+        let len = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [&[1], &len[1..], &body].concat()
+    }
+
+    fn record(fragment: &[u8]) -> Vec<u8> {
+        [&[22, 3, 1][..], &vector16(fragment)].concat()
+    }
+
+    fn names(list: &[&[u8]]) -> Vec<u8> {
+        let list: Vec<u8> = list.iter().flat_map(|name| vector8(name)).collect();
+        extension(ALPN, &vector16(&list))
+    }
+
+    fn server_name(name: &str) -> Vec<u8> {
+        extension(SERVER_NAME, &vector16(&[&[0], &vector16(name.as_bytes())[..]].concat()))
+    }
+
+    #[test]
+    fn tunnels_and_clients_are_told_apart_in_one_record_or_many() {
+        let cases: [(&[&[u8]], bool); 4] = [
+            (&[b"h2", b"http/1.1"], false),
+            (&[TUNNEL_ALPN], true),
+            (&[b"h2", TUNNEL_ALPN], true),
+            (&[b"mezu-tunnel/12"], false),
+        ];
+        for (offered, tunnel) in cases {
+            let hello = message(&[server_name("Edge.Example"), names(offered), extension(43, &[2, 3, 4])]);
+            let expected = Hello::Read { tunnel, server_name: Some("edge.example".to_owned()) };
+            assert_eq!(parse(&record(&hello)), expected);
+            for size in [1, 3, 4, 50] {
+                let many: Vec<u8> = hello.chunks(size).flat_map(record).collect();
+                assert_eq!(parse(&many), expected);
+            }
+            let whole = record(&hello);
+            for cut in 0..whole.len() {
+                assert_eq!(parse(&whole[..cut]), Hello::Incomplete, "{cut}");
+            }
+        }
+        assert_eq!(parse(&record(&message(&[]))), Hello::Read { tunnel: false, server_name: None });
+    }
+
+    #[test]
+    fn what_is_not_a_hello_is_left_to_rustls() {
+        for bytes in
+            [&b"GET / HTTP/1.1\r\n"[..], &[23, 3, 3, 0, 1, 0], &[22, 3, 1, 0, 0], &[22, 3, 1, 0, 4, 2, 0, 0, 0]]
+        {
+            assert_eq!(parse(bytes), Hello::Unknown);
+        }
+        assert_eq!(parse(&[22, 3, 1, 0, 4, 1, 1, 0, 0]), Hello::Unknown, "longer than allowed");
+    }
+
+    #[test]
+    fn damaged_hellos_never_panic() {
+        let whole = record(&message(&[server_name("edge.example"), names(&[TUNNEL_ALPN])]));
+        for place in 0..whole.len() {
+            for value in [0, 1, 2, 0x7f, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                let _ = parse(&damaged);
+            }
+        }
+    }
+}

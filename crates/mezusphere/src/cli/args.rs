@@ -1,0 +1,284 @@
+//! Every flag, with its environment variable and its default.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{Args, Parser, Subcommand};
+use mezu_model::{Hostname, Label};
+use mezu_runtime::telemetry::LogFormat;
+use mezu_snapshot::PathPrefix;
+
+use super::duration;
+use crate::up::{AccessLog, HttpWish};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  mezusphere up                                   start; prints the next step
+  mezusphere status                               how the running instance is
+  mezusphere key create --name laptop             a key for another machine
+  mezusphere route add shop.example.com --workload shop
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no running instance was reached.";
+
+/// Put what runs on your machine on the internet, through an edge of your own.
+#[derive(Debug, Parser)]
+#[command(name = "mezusphere", version, about, after_help = EXAMPLES, styles = STYLES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start an instance: edge, control and store in one process
+    Up(Box<UpArgs>),
+    /// Make, list and revoke the keys with which a Warpgate connects
+    Key(KeyArgs),
+    /// Say which hostname and path leads to which workload
+    Route(RouteArgs),
+    /// See the workloads and whether they are online
+    Workload(WorkloadArgs),
+    /// See how the running instance is
+    Status(StatusArgs),
+    /// Print shell completions, e.g. `mezusphere completions bash`
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub data: DataArg,
+
+    /// Address for HTTPS and tunnels [default: port 443 of all addresses, or 8443 where 443 may not be had]
+    #[arg(long, value_name = "ADDR", env = "MEZUSPHERE_HTTPS", help_heading = "Addresses")]
+    pub https: Option<SocketAddr>,
+
+    /// Address that redirects plain HTTP, or "off" [default: port 80, or 8080 where 80 may not be had]
+    #[arg(long, value_name = "ADDR|off", env = "MEZUSPHERE_HTTP", value_parser = http_wish, help_heading = "Addresses")]
+    pub http: Option<HttpWish>,
+
+    /// Address of health and metrics: GET /healthz, /readyz, /metrics
+    #[arg(long, value_name = "ADDR", env = "MEZUSPHERE_ADMIN", default_value_t = crate::up::ADMIN,
+        help_heading = "Addresses")]
+    pub admin: SocketAddr,
+
+    /// Allow an admin address that other machines can reach
+    #[arg(long, env = "MEZUSPHERE_ADMIN_PUBLIC", help_heading = "Addresses")]
+    pub admin_public: bool,
+
+    /// Port that clients use, where a load balancer or port mapping in front changes it [default: that of --https]
+    #[arg(long, value_name = "PORT", env = "MEZUSPHERE_PUBLIC_PORT", help_heading = "Addresses")]
+    pub public_port: Option<u16>,
+
+    /// Domain under which each workload gets its hostname
+    #[arg(long, value_name = "NAME", env = "MEZUSPHERE_BASE_DOMAIN", default_value = crate::up::BASE_DOMAIN,
+        help_heading = "Names")]
+    pub base_domain: Hostname,
+
+    /// Certificate chain (PEM) to use instead of the private CA's; followed when the file changes
+    #[arg(long, value_name = "FILE", env = "MEZUSPHERE_TLS_CERT", requires = "tls_key", help_heading = "Names")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of --tls-cert
+    #[arg(long, value_name = "FILE", env = "MEZUSPHERE_TLS_KEY", requires = "tls_cert", help_heading = "Names")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Threads that serve requests [default: one per core]
+    #[arg(long, value_name = "N", env = "MEZUSPHERE_WORKERS", help_heading = "Running")]
+    pub workers: Option<NonZeroUsize>,
+
+    /// How long open requests may take to end after SIGTERM
+    #[arg(long, value_name = "TIME", env = "MEZUSPHERE_DRAIN_TIMEOUT", default_value = "30s",
+        value_parser = duration::parse, help_heading = "Running")]
+    pub drain_timeout: Duration,
+
+    /// One JSON line per request: to a file, to standard output ("-"), or "off"
+    #[arg(long, value_name = "FILE|-|off", env = "MEZUSPHERE_ACCESS_LOG", default_value = "off",
+        value_parser = access_log, help_heading = "Logs")]
+    pub access_log: AccessLog,
+
+    /// Form of log lines on standard error: auto, text or json
+    #[arg(long, value_name = "FORM", env = "MEZUSPHERE_LOG_FORMAT", default_value_t = LogFormat::Auto,
+        help_heading = "Logs")]
+    pub log_format: LogFormat,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as "info,mezu_edge=debug"
+    #[arg(long, value_name = "FILTER", env = "MEZUSPHERE_LOG", default_value = "info", help_heading = "Logs")]
+    pub log: String,
+}
+
+/// Where the instance lives.
+#[derive(Debug, Args, Clone)]
+pub struct DataArg {
+    /// Data directory [default: /var/lib/mezusphere for root, else ~/.local/share/mezusphere]
+    #[arg(long, value_name = "DIR", env = "MEZUSPHERE_DATA", help_heading = "Instance")]
+    pub data: Option<PathBuf>,
+}
+
+/// What every command that asks a running instance takes.
+#[derive(Debug, Args, Clone)]
+pub struct ClientArgs {
+    #[command(flatten)]
+    pub data: DataArg,
+
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    #[command(subcommand)]
+    pub command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print it; it is shown only this once
+    Create {
+        /// What it is for, e.g. the machine's name [default: key-1, key-2, …]
+        #[arg(long)]
+        name: Option<Label>,
+        /// Write the key to a new file (mode 0600) instead of printing it
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// List the keys
+    #[command(visible_alias = "ls")]
+    List {
+        /// Also those that are revoked
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Take a key's power away; its tunnels are cut within a second
+    Revoke {
+        /// Its name or id
+        key: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RouteArgs {
+    #[command(subcommand)]
+    pub command: RouteCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RouteCommand {
+    /// Lead requests for a hostname to a workload
+    Add {
+        /// The hostname, e.g. shop.example.com
+        host: Hostname,
+        /// Only paths under this one; the longest that matches wins
+        #[arg(long, default_value = "/")]
+        path: PathPrefix,
+        /// The workload's name
+        #[arg(long, value_name = "NAME")]
+        workload: Label,
+        /// Switch on a capability, e.g. 'body_limit={"bytes":1048576}'; may be repeated
+        #[arg(long = "set", value_name = "STAGE=JSON", value_parser = stage)]
+        set: Vec<(String, serde_json::Value)>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// List the routes in match order
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Take a route away
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its id, or HOST or HOST/PATH
+        route: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct WorkloadArgs {
+    #[command(subcommand)]
+    pub command: WorkloadCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WorkloadCommand {
+    /// List the workloads
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+impl DataArg {
+    /// The directory, wished or default.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(default_directory)
+    }
+}
+
+fn default_directory() -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    if is_root() || home.is_none() {
+        return PathBuf::from("/var/lib/mezusphere");
+    }
+    let shared = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    shared.or_else(|| home.map(|home| home.join(".local/share"))).unwrap_or_default().join("mezusphere")
+}
+
+/// Who owns our entry in /proc is who we are; no unsafe call is needed to know.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
+}
+
+fn http_wish(text: &str) -> Result<HttpWish, String> {
+    if text == "off" {
+        return Ok(HttpWish::Off);
+    }
+    text.parse().map(HttpWish::At).map_err(|_| "expected an address such as 0.0.0.0:80, or \"off\"".to_string())
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "clap wants a parser that may fail")]
+fn access_log(text: &str) -> Result<AccessLog, String> {
+    Ok(match text {
+        "off" => AccessLog::Off,
+        "-" => AccessLog::Stdout,
+        file => AccessLog::File(file.into()),
+    })
+}
+
+fn stage(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (stage, json) = text.split_once('=').ok_or("expected STAGE=JSON, e.g. body_limit={\"bytes\":1048576}")?;
+    if !mezu_policy::ORDER.contains(&stage) {
+        return Err(format!("there is no stage {stage:?}; there are: {}", mezu_policy::ORDER.join(", ")));
+    }
+    let value = serde_json::from_str(json).map_err(|error| format!("what follows {stage}= is not JSON: {error}"))?;
+    Ok((stage.to_string(), value))
+}

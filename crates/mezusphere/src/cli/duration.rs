@@ -1,0 +1,58 @@
+//! Durations as people write them: `500ms`, `30s`, `5m`, `1h`.
+
+use std::time::Duration;
+
+/// Reads a number with a unit; at most a day.
+///
+/// # Errors
+/// Says what is expected.
+pub fn parse(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number with a unit, such as 500ms, 30s, 5m or 1h; at most 24h".to_string();
+    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
+    let (number, unit) = text.split_at(at);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(expected()),
+    };
+    let duration = number.checked_mul(millis).map(Duration::from_millis).ok_or_else(expected)?;
+    if duration > Duration::from_secs(86_400) { Err(expected()) } else { Ok(duration) }
+}
+
+/// A span for people: its two largest units.
+#[must_use]
+pub fn spoken(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_people_write() {
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2min", 120_000), ("1h", 3_600_000)] {
+            assert_eq!(parse(text).unwrap(), Duration::from_millis(millis), "{text}");
+        }
+        for bad in ["", "30", "s", "-1s", "1.5s", "1d", "25h", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_people_read() {
+        for (seconds, text) in [(7, "7 s"), (61, "1 min 1 s"), (3_600, "1 h 0 min"), (90_000, "1 d 1 h")] {
+            assert_eq!(spoken(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `mezusphere route …`.
+
+use mezu_model::{Hostname, Label, RouteId};
+use mezu_policy::PipelineSpec;
+use mezu_snapshot::PathPrefix;
+use owo_colors::OwoColorize as _;
+use serde_json::{Map, Value};
+
+use super::args::{RouteArgs, RouteCommand};
+use super::client::Client;
+use super::out::{self, Failure};
+use super::table::{Cell, Table, Tone};
+use crate::api;
+
+pub async fn run(args: RouteArgs) -> Result<(), Failure> {
+    match args.command {
+        RouteCommand::Add { host, path, workload, set, client } => {
+            let new = new_route(host, path, workload, set)?;
+            add(&Client::new(&client), new, client.json).await
+        }
+        RouteCommand::List { client } => list(&Client::new(&client), client.json).await,
+        RouteCommand::Remove { route, client } => remove(&Client::new(&client), &route, client.json).await,
+    }
+}
+
+async fn add(client: &Client, new: api::NewRoute, json: bool) -> Result<(), Failure> {
+    let route: api::Route = client.post("/v1/routes", &new).await?;
+    if json {
+        return out::json(&route);
+    }
+    out::line(format_args!("{} now leads to {}.", route.url.bold(), route.workload.bold()))?;
+    if let Some(warning) = &route.warning {
+        out::note(format_args!("{} {warning}", "warning:".yellow().bold()));
+    }
+    Ok(())
+}
+
+async fn list(client: &Client, json: bool) -> Result<(), Failure> {
+    let mut routes: Vec<api::Route> = client.get("/v1/routes").await?;
+    // As the edge matches: within a host, the longest path first.
+    routes.sort_by(|a, b| {
+        a.host.cmp(&b.host).then_with(|| b.path.as_str().len().cmp(&a.path.as_str().len())).then(a.path.cmp(&b.path))
+    });
+    if json {
+        return out::json(&routes);
+    }
+    let mut table = Table::new(&["URL", "WORKLOAD", "STAGES", "ID"]);
+    for route in &routes {
+        let stages = stages(&route.pipeline);
+        let stages = if stages.is_empty() { Cell::new("–", Tone::Quiet) } else { stages.join(" ").into() };
+        let url = Cell::new(&route.url, if route.warning.is_some() { Tone::Bad } else { Tone::Plain });
+        table.row(vec![url, route.workload.to_string().into(), stages, Cell::new(route.id.to_string(), Tone::Quiet)]);
+    }
+    table.print("No routes. A workload gets its first when a Warpgate connects: `warpgate http 3000`.")?;
+    for warning in routes.iter().filter_map(|route| route.warning.as_ref()) {
+        out::note(format_args!("{} {warning}", "warning:".yellow().bold()));
+    }
+    Ok(())
+}
+
+async fn remove(client: &Client, wanted: &str, json: bool) -> Result<(), Failure> {
+    let routes: Vec<api::Route> = client.get("/v1/routes").await?;
+    let route = find(&routes, wanted)?;
+    client.delete(&format!("/v1/routes/{}", route.id)).await?;
+    if json {
+        return out::json(&serde_json::json!({ "id": route.id, "removed": true }));
+    }
+    out::line(format_args!("{} leads nowhere now.", route.url.bold()))
+}
+
+fn new_route(
+    host: Hostname,
+    path: PathPrefix,
+    workload: Label,
+    set: Vec<(String, Value)>,
+) -> Result<api::NewRoute, Failure> {
+    let mut stages = Map::new();
+    for (stage, value) in set {
+        if stages.insert(stage.clone(), value).is_some() {
+            return Err(Failure::Refused(format!("{stage} is set twice")));
+        }
+    }
+    let pipeline: PipelineSpec = serde_json::from_value(Value::Object(stages))
+        .map_err(|error| Failure::Refused(format!("a --set is not valid: {error}")))?;
+    Ok(api::NewRoute { host, path, workload, pipeline })
+}
+
+/// The one route that an id, a host or a host with a path names.
+fn find<'a>(routes: &'a [api::Route], wanted: &str) -> Result<&'a api::Route, Failure> {
+    let none = || Failure::Refused(format!("there is no route {wanted:?}; see `mezusphere route list`"));
+    if let Ok(id) = wanted.parse::<RouteId>() {
+        return routes.iter().find(|route| route.id == id).ok_or_else(none);
+    }
+    let (host, path) = wanted.find('/').map_or((wanted, None), |at| {
+        let (host, path) = wanted.split_at(at);
+        (host, path.parse::<PathPrefix>().ok())
+    });
+    let host = host.to_ascii_lowercase();
+    let mut matching =
+        routes.iter().filter(|route| route.host.as_str() == host && path.as_ref().is_none_or(|path| route.path == *path));
+    match (matching.next(), matching.next()) {
+        (Some(route), None) => Ok(route),
+        (Some(_), Some(_)) => {
+            Err(Failure::Refused(format!("{wanted} has several routes; name one by HOST/PATH or id")))
+        }
+        _ => Err(none()),
+    }
+}
+
+fn stages(pipeline: &PipelineSpec) -> Vec<String> {
+    match serde_json::to_value(pipeline) {
+        Ok(Value::Object(stages)) => stages.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}

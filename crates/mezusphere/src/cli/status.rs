@@ -1,0 +1,45 @@
+//! `mezusphere status`.
+
+use owo_colors::OwoColorize as _;
+
+use super::args::StatusArgs;
+use super::client::Client;
+use super::duration::spoken;
+use super::out::{self, Failure};
+use crate::api;
+
+pub async fn run(args: StatusArgs) -> Result<(), Failure> {
+    let status: api::Status = Client::new(&args.client).get("/v1/status").await?;
+    if args.client.json {
+        return out::json(&status);
+    }
+    let state = match (status.draining, status.warnings.is_empty()) {
+        (true, _) => "draining".yellow().bold().to_string(),
+        (false, true) => "serving".green().bold().to_string(),
+        (false, false) => "serving, with warnings".yellow().bold().to_string(),
+    };
+    let up = spoken(status.uptime_seconds);
+    out::line(format_args!("Mezusphere {} is {state}, up {up} (process {})\n", status.version, status.pid))?;
+    let certificate = match status.certificate_private {
+        true => format!("private CA, until {}", status.certificate_not_after),
+        false => format!("your own, until {}", status.certificate_not_after),
+    };
+    let workloads = format!("{} of {} online, {} gates", status.workloads_online, status.workloads, status.gates);
+    let rows = [
+        ("Names", format!("*.{}", status.base_domain)),
+        ("HTTPS", status.https),
+        ("HTTP", status.http.unwrap_or_else(|| "off".into())),
+        ("Admin", format!("http://{}", status.admin)),
+        ("Data", status.data),
+        ("Certificate", certificate),
+        ("Workloads", workloads),
+        ("Generation", status.generation.to_string()),
+    ];
+    for (name, value) in rows {
+        out::line(format_args!("  {}  {value}", format_args!("{name:<11}").dimmed()))?;
+    }
+    for warning in &status.warnings {
+        out::line(format_args!("\n  {} {warning}", "warning:".yellow().bold()))?;
+    }
+    Ok(())
+}

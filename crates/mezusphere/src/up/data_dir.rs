@@ -1,0 +1,145 @@
+//! The data directory: private to its owner, used by one process at a time, written so that a crash leaves either the
+//! old file or the new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::UpError;
+
+/// An open data directory. The lock is held until it is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory if it is not there, sees that only its owner can read it, and locks it.
+    ///
+    /// # Errors
+    /// When it is somebody else's, cannot be written, or another process uses it.
+    pub fn open(root: &Path) -> Result<Self, UpError> {
+        let fault = |source| UpError::DataDir { path: root.to_path_buf(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fault)?;
+        let root = fs::canonicalize(root).map_err(fault)?;
+        let meta = fs::metadata(&root).map_err(fault)?;
+        if meta.mode() & 0o077 != 0 {
+            fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).map_err(fault)?;
+            tracing::warn!(path = %root.display(), "others could read the data directory; now only its owner can");
+        }
+        let lock = lock(&root)?;
+        Ok(Self { root, _lock: lock })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of a file in the directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+}
+
+/// Replaces a file by one rename, after the new content has reached the disk. Mode 0600.
+///
+/// # Errors
+/// The system's. The old file is then untouched.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with_mode(path, content, 0o600)
+}
+
+/// The same for a file that anybody who reaches the directory may read, such as a certificate.
+///
+/// # Errors
+/// The system's. The old file is then untouched.
+pub fn replace_public(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with_mode(path, content, 0o644)
+}
+
+fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_os_string();
+    name.push(".new");
+    let new = directory.join(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Made with its mode, never widened before the content is in: nobody can open it early.
+    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    if let Err(error) = written.and_then(|()| fs::rename(&new, path)) {
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    // The rename itself lives in the directory.
+    File::open(directory)?.sync_all()
+}
+
+fn lock(root: &Path) -> Result<File, UpError> {
+    let path = root.join("lock");
+    let fault = |source| UpError::DataDir { path: path.clone(), source };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let pid = fs::read_to_string(&path).unwrap_or_default().trim().to_string();
+            return Err(UpError::InUse { path: root.to_path_buf(), pid });
+        }
+        Err(TryLockError::Error(source)) => return Err(fault(source)),
+    }
+    file.set_len(0).map_err(fault)?;
+    writeln!(file, "{}", std::process::id()).map_err(fault)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn the_directory_is_private_and_used_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("a/b");
+        let first = DataDir::open(&root).unwrap();
+        assert_eq!(mode(&root), 0o700);
+        let second = DataDir::open(&root).unwrap_err();
+        let me = std::process::id().to_string();
+        assert!(matches!(second, UpError::InUse { ref pid, .. } if *pid == me), "{second}");
+        drop(first);
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+        DataDir::open(&root).unwrap();
+        assert_eq!(mode(&root), 0o700);
+    }
+
+    #[test]
+    fn replacing_leaves_no_rest_and_keeps_the_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        fs::write(dir.path().join("secret.new"), "left by a crash").unwrap();
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

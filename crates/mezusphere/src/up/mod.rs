@@ -1,0 +1,240 @@
+//! `mezusphere up`: all roles in one process.
+//!
+//! ```text
+//! data directory (lock) ─► certificate ─► store ─► first key ─► publisher ─► edge ─► admin listener, local socket
+//! ```
+//!
+//! Each step needs the one before. When the store fails and a last good snapshot is on disk, the instance starts from
+//! that and opens the store when it can: requests are served, changes are refused. Stopping runs the other way round:
+//! see [`Running::drain`].
+//!
+//! Everything here runs on the caller's runtime, the edge on threads of its own: control may be slow, requests not.
+
+mod admin;
+mod authority;
+mod certificates;
+mod clock;
+mod data_dir;
+mod enrol;
+mod error;
+mod first_key;
+mod last_good;
+mod live;
+mod local_http;
+mod ops;
+mod ports;
+mod publisher;
+mod settings;
+mod socket;
+mod store_slot;
+
+pub use authority::Source;
+pub use error::UpError;
+pub use settings::{ADMIN, AccessLog, BASE_DOMAIN, HttpWish, Settings};
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mezu_edge::{Edge, EdgeConfig};
+use mezu_model::{Hostname, Seed};
+use mezu_runtime::Scope;
+use tokio::net::{TcpListener, UnixListener};
+
+use certificates::Certificates;
+use data_dir::DataDir;
+use enrol::Enroller;
+use last_good::LastGood;
+use live::Live;
+use ops::{Ops, Place};
+use publisher::Publisher;
+
+/// A running instance.
+pub struct Running {
+    ops: Arc<Ops>,
+    scope: Scope,
+    first_key: Option<Seed>,
+    notes: Vec<String>,
+    drain_timeout: Duration,
+    // Last: the lock is let go only after everything else is.
+    data: Arc<DataDir>,
+}
+
+impl Running {
+    /// Starts all roles; returns once requests are served.
+    ///
+    /// # Errors
+    /// Says what stands in the way and what to do.
+    pub async fn start(settings: Settings) -> Result<Self, UpError> {
+        let scope = Scope::new();
+        let started = start(settings, &scope).await;
+        if started.is_err() {
+            scope.stop();
+            scope.finished().await;
+        }
+        started
+    }
+
+    #[must_use]
+    pub fn https_addr(&self) -> SocketAddr {
+        self.ops.place.https
+    }
+
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.ops.place.http
+    }
+
+    /// The port that clients use: that of [`Running::https_addr`] unless a mapping in front changes it.
+    #[must_use]
+    pub fn public_port(&self) -> u16 {
+        self.ops.place.public_port
+    }
+
+    #[must_use]
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.ops.place.admin
+    }
+
+    #[must_use]
+    pub fn base_domain(&self) -> &Hostname {
+        &self.ops.place.base
+    }
+
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The certificate of the private CA. None when the operator brought a certificate.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.ops.certificates.is_private().then(|| self.data.file("ca.pem"))
+    }
+
+    /// The file that holds the first key, whether it was made now or at an earlier start.
+    #[must_use]
+    pub fn first_key_file(&self) -> PathBuf {
+        self.data.file(first_key::FILE)
+    }
+
+    /// The first key, if it was made by this start.
+    #[must_use]
+    pub const fn first_key(&self) -> Option<&Seed> {
+        self.first_key.as_ref()
+    }
+
+    /// What a person should know about this start.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Stops in order, each step for a reason:
+    /// 1. readiness goes, so that balancers look elsewhere;
+    /// 2. the edge drains: it refuses nothing that has begun, and gates move over before their tunnels close;
+    /// 3. the admin listener and the socket go last but for the store, so that the drain can be watched;
+    /// 4. the store closes, then the directory is free for the next process.
+    pub async fn drain(self) {
+        self.ops.draining.store(true, Ordering::Relaxed);
+        tracing::info!(seconds = self.drain_timeout.as_secs(), "draining");
+        if let Some(edge) = self.ops.live.edge() {
+            edge.drain(self.drain_timeout).await;
+        }
+        self.scope.stop();
+        self.scope.finished().await;
+        if let Some(store) = self.ops.store.get() {
+            store.close().await;
+        }
+        let _ = std::fs::remove_file(self.data.file(crate::api::SOCKET));
+        tracing::info!("stopped");
+    }
+}
+
+async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
+    if !settings.admin.ip().is_loopback() && !settings.admin_public {
+        return Err(UpError::AdminPublic(settings.admin));
+    }
+    let started = (Instant::now(), clock::now());
+    let data = Arc::new(DataDir::open(&settings.data)?);
+    let base = settings.base_domain.clone();
+    let certificates = Certificates::open(settings.certificate.clone(), Arc::clone(&data), base.clone())?;
+    let certificates = Arc::new(certificates);
+
+    let directory = data.file("snapshots");
+    let last_good = LastGood::open(directory.clone())
+        .map_err(|source| UpError::DataDir { path: directory, source })?;
+    let known = last_good.load();
+    let (store, org, first_key) = store_slot::open(&data, known.is_some(), scope).await?;
+    let publisher = Publisher::start(scope, store.clone(), base.clone(), last_good, known).await;
+
+    let live = Live::default();
+    let enroller = Arc::new(Enroller { store: store.clone(), publisher: publisher.clone(), base: base.clone() });
+    let (https, http, notes) = start_edge(&settings, &certificates, &publisher, enroller, &live).await?;
+    certificates.keep_fresh(scope);
+
+    let admin = listen_admin(settings.admin).await?;
+    let admin_addr = admin.local_addr().map_err(|source| listen_fault(settings.admin, "admin", source))?;
+    let socket = bind_socket(&data)?;
+    let (started, started_at) = started;
+    let place = Place {
+        base,
+        https,
+        public_port: settings.public_port.unwrap_or(https.port()),
+        http,
+        admin: admin_addr,
+        data: data.path().to_path_buf(),
+        started,
+        started_at,
+    };
+    let draining = Arc::new(AtomicBool::new(false));
+    let ops = Arc::new(Ops { store, publisher, live, certificates, org, place, draining });
+    local_http::serve(scope, "admin", admin, admin::router(Arc::clone(&ops)));
+    local_http::serve(scope, "socket", socket, socket::router(Arc::clone(&ops)));
+    Ok(Running { ops, scope: scope.clone(), first_key, notes, drain_timeout: settings.drain_timeout, data })
+}
+
+async fn start_edge(
+    settings: &Settings,
+    certificates: &Certificates,
+    publisher: &Publisher,
+    enroller: Arc<Enroller>,
+    live: &Live,
+) -> Result<(SocketAddr, Option<SocketAddr>, Vec<String>), UpError> {
+    let https = ports::https(settings.https)?;
+    let http = match settings.http {
+        HttpWish::Off => None,
+        HttpWish::Default => Some(ports::http(None)?),
+        HttpWish::At(address) => Some(ports::http(Some(address))?),
+    };
+    let mut config =
+        EdgeConfig::new(https.address, http.as_ref().map(|choice| choice.address), certificates.store());
+    if let Some(workers) = settings.workers {
+        config.workers = workers;
+    }
+    config.limits = settings.limits.clone();
+    config.public_port = settings.public_port;
+    let edge = Edge::start(config, publisher.snapshots(), enroller).map_err(|error| UpError::Edge(error.to_string()))?;
+    let (https_addr, http_addr) = (edge.https_addr(), edge.http_addr());
+    live.set(edge);
+    let notes = [https.note, http.and_then(|choice| choice.note)].into_iter().flatten().collect();
+    Ok((https_addr, http_addr, notes))
+}
+
+async fn listen_admin(address: SocketAddr) -> Result<TcpListener, UpError> {
+    TcpListener::bind(address).await.map_err(|source| listen_fault(address, "admin", source))
+}
+
+fn bind_socket(data: &DataDir) -> Result<UnixListener, UpError> {
+    let path = data.file(crate::api::SOCKET);
+    socket::bind(&path).map_err(|source| UpError::Socket { path, source })
+}
+
+fn listen_fault(address: SocketAddr, flag: &'static str, source: std::io::Error) -> UpError {
+    UpError::Listen { address, flag, source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Reading from a stream, and letting go of it.
+
+use super::{Bytes, Connection, Item, Reason, StreamId, alarm, tuning};
+use crate::Role;
+use crate::error::StreamError;
+use crate::frames::Kind;
+use crate::incoming::{Incoming, Request, Response, Trailers};
+use crate::stream::{Park, Receiving, Sending, Stream};
+
+impl Connection {
+    /// The next thing received; `None` when there is nothing yet ([`super::Event::Readable`] will tell). Taking body
+    /// bytes returns credit to the peer, so take only what can be passed on.
+    ///
+    /// # Errors
+    /// The stream was reset, the connection is dead, or the stream was released.
+    #[inline]
+    pub fn recv(&mut self, id: StreamId) -> Result<Option<Incoming>, StreamError> {
+        let dead = self.dead.is_some();
+        let stream = self.streams.get_mut(id).ok_or(StreamError::State)?;
+        if stream.park != Park::No
+            && let Some(step) = take_step(stream)
+        {
+            return Ok(Some(step));
+        }
+        if stream.cut
+            && let Some(reason) = stream.reset_reason()
+        {
+            return Err(StreamError::Reset(reason));
+        }
+        if is_held_back(self.role, stream) {
+            return if dead { Err(StreamError::Dead) } else { Ok(None) };
+        }
+        match stream.queue.pop_front() {
+            Some(item) => Ok(Some(self.deliver(id, item))),
+            None if stream.receiving == Receiving::Done => Ok(Some(Incoming::End)),
+            None if dead => Err(StreamError::Dead),
+            None => Ok(None),
+        }
+    }
+
+    fn deliver(&mut self, id: StreamId, item: Item) -> Incoming {
+        let (body, head) = item.sizes();
+        self.retained = self.retained.saturating_sub(head);
+        if body > 0 {
+            self.return_credit(id, body);
+            self.consumed(body);
+        }
+        let limits = self.heads;
+        match item {
+            Item::Data(data) => Incoming::Data(data),
+            Item::Small(data) => Incoming::Data(Bytes::from(data)),
+            Item::Request(payload, prefix, end) => Incoming::Request(Request { payload, prefix, end, limits }),
+            Item::Response(payload, prefix, end) => Incoming::Response(Response { payload, prefix, end, limits }),
+            Item::Trailers(payload) => Incoming::Trailers(Trailers { payload, limits }),
+        }
+    }
+
+    /// Returns credit of the stream, as long as the peer can use it.
+    #[inline]
+    fn return_credit(&mut self, id: StreamId, n: usize) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.receiving == Receiving::Done || self.dead.is_some() {
+            return;
+        }
+        let grant = stream.window.consume(n, || tuning(self.now, &self.live, &self.config, false));
+        if let Some(grant) = grant {
+            self.out.frame(Kind::Credit, false, id.wire(), &grant.to_be_bytes());
+        }
+    }
+
+    /// Ends both directions at once. Does nothing to a stream that has ended already.
+    pub fn reset(&mut self, id: StreamId, reason: Reason) {
+        let dead = self.dead.is_some();
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.is_closed() || stream.reset_by_us.is_some() || dead {
+            return;
+        }
+        stream.reset_by_us = Some(reason);
+        stream.cut |= stream.receiving != Receiving::Done;
+        let cut = stream.cut;
+        // Answering the peer's RESET closes our direction; else it also asks the peer to close its own.
+        if stream.reset_by_peer.is_none() || stream.sending != Sending::Done {
+            self.out.frame(Kind::Reset, false, id.wire(), &[reason.code()]);
+        }
+        stream.sending = Sending::Done;
+        self.turns.leave(id, stream);
+        alarm(&mut self.events, id, stream);
+        if cut {
+            self.discard(id);
+        }
+        self.sweep(id);
+        self.give_turns();
+    }
+
+    /// The holder lets go of the stream. What has not ended is reset: with [`Reason::Closed`] if the peer did so
+    /// first, else with [`Reason::Cancelled`].
+    pub fn release(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.held = false;
+        if !stream.is_closed() {
+            let reason = if stream.reset_by_peer.is_some() { Reason::Closed } else { Reason::Cancelled };
+            self.reset(id, reason);
+        }
+        self.discard(id);
+        if self.dead.is_some()
+            && let Some(stream) = self.streams.get_mut(id)
+        {
+            (stream.sending, stream.receiving) = (Sending::Done, Receiving::Done);
+        }
+        self.sweep(id);
+    }
+}
+
+/// READY or GO that was not told yet.
+fn take_step(stream: &mut Stream) -> Option<Incoming> {
+    if stream.cut {
+        return None;
+    }
+    let (step, park) = match stream.park {
+        Park::ReadyUntold => (Incoming::Ready, Park::Ready),
+        Park::GoUntold if !heads_queue(stream) => (Incoming::Go, Park::Go),
+        _ => return None,
+    };
+    stream.park = park;
+    Some(step)
+}
+
+/// A gate's reader sees nothing between the REQUEST and GO.
+fn is_held_back(role: Role, stream: &Stream) -> bool {
+    role == Role::Gate && matches!(stream.park, Park::Parked | Park::Ready) && !heads_queue(stream)
+}
+
+/// Whether the REQUEST has yet to be read.
+fn heads_queue(stream: &Stream) -> bool {
+    matches!(stream.queue.front(), Some(Item::Request(..)))
+}

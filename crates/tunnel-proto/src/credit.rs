@@ -1,0 +1,189 @@
+//! Credit: how many body bytes may be under way (docs/protocol.md §6).
+//!
+//! The receiver owns the window and returns credit when half of it has been consumed. When that half went by in less
+//! than two round trips the window is what holds the sender back, so it doubles, up to its maximum and as long as the
+//! process has room. Every window of a peer thus converges on what bandwidth × delay needs and no more.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Violation;
+
+/// Credit of a new stream, and the smallest window of one: part of the protocol.
+pub const STREAM_START: u32 = 64 * 1024;
+/// Credit of a new carrier, and the smallest window of one: part of the protocol.
+pub const CARRIER_START: u32 = 1024 * 1024;
+/// The most that one side may have been granted and not yet used.
+pub const MAX_CREDIT: u32 = (1 << 31) - 1;
+/// Round trip assumed until one was measured.
+const UNMEASURED: Duration = Duration::from_millis(20);
+
+/// What we may still send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SendCredit(u32);
+
+impl SendCredit {
+    pub(crate) const fn new(start: u32) -> Self {
+        Self(start)
+    }
+
+    #[inline]
+    pub(crate) const fn left(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Uses `n`, which is at most what is left.
+    #[inline]
+    pub(crate) fn spend(&mut self, n: usize) {
+        self.0 = self.0.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+
+    /// Takes a CREDIT frame from the peer.
+    pub(crate) fn add(&mut self, n: u32) -> Result<(), Violation> {
+        let sum = self.0.checked_add(n).filter(|sum| n > 0 && *sum <= MAX_CREDIT);
+        self.0 = sum.ok_or(Violation::BadCredit)?;
+        Ok(())
+    }
+}
+
+/// What a window may do at this moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tuning {
+    pub now: Instant,
+    pub rtt: Option<Duration>,
+    pub max: u32,
+    /// The process has room for larger windows.
+    pub may_grow: bool,
+    /// The process is short of memory.
+    pub must_shrink: bool,
+}
+
+/// What the peer may still send us. Invariant: `allow` + bytes held + `pending` = `size`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecvWindow {
+    start: u32,
+    size: u32,
+    allow: u32,
+    pending: u32,
+    /// When credit was last returned; `None` until the first half has gone by, which proves nothing about the rate.
+    since: Option<Instant>,
+}
+
+impl RecvWindow {
+    pub(crate) const fn new(start: u32) -> Self {
+        Self { start, size: start, allow: start, pending: 0, since: None }
+    }
+
+    pub(crate) const fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Counts `n` received bytes.
+    #[inline]
+    pub(crate) fn receive(&mut self, n: usize, stream: u32) -> Result<(), Violation> {
+        let left = u32::try_from(n).ok().and_then(|n| self.allow.checked_sub(n));
+        self.allow = left.ok_or(Violation::CreditOverrun(stream))?;
+        Ok(())
+    }
+
+    /// Counts `n` consumed bytes; says how much credit to return, if it is time to.
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize, tuning: impl FnOnce() -> Tuning) -> Option<u32> {
+        self.pending = self.pending.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+        if self.pending < self.size / 2 { None } else { self.grant(&tuning()) }
+    }
+
+    fn grant(&mut self, tuning: &Tuning) -> Option<u32> {
+        let mut grant = self.pending;
+        if tuning.must_shrink {
+            let surplus = self.size.saturating_sub(self.start).min(grant);
+            self.size -= surplus;
+            grant -= surplus;
+        } else if tuning.may_grow && self.was_short_of(tuning) {
+            let larger = self.size.saturating_mul(2).min(tuning.max.max(self.size));
+            grant = grant.saturating_add(larger - self.size);
+            self.size = larger;
+        }
+        self.pending = 0;
+        self.since = Some(tuning.now);
+        self.allow = self.allow.saturating_add(grant);
+        (grant > 0).then_some(grant)
+    }
+
+    fn was_short_of(&self, tuning: &Tuning) -> bool {
+        let Some(since) = self.since else { return false };
+        tuning.now.saturating_duration_since(since) < tuning.rtt.unwrap_or(UNMEASURED) * 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn tuning(now: Instant, rtt_ms: u64) -> Tuning {
+        let rtt = Some(Duration::from_millis(rtt_ms));
+        Tuning { now, rtt, max: 16 * STREAM_START, may_grow: true, must_shrink: false }
+    }
+
+    #[test]
+    fn sending_never_passes_what_was_granted() {
+        let mut credit = SendCredit::new(10);
+        credit.spend(4);
+        assert_eq!(credit.left(), 6);
+        assert_eq!(credit.add(0), Err(Violation::BadCredit));
+        assert_eq!(credit.add(MAX_CREDIT), Err(Violation::BadCredit));
+        assert_eq!(credit.add(u32::MAX), Err(Violation::BadCredit));
+        assert!(credit.add(MAX_CREDIT - 6).is_ok());
+    }
+
+    #[test]
+    fn an_overrun_is_a_violation() {
+        let mut window = RecvWindow::new(STREAM_START);
+        assert!(window.receive(STREAM_START as usize, 1).is_ok());
+        assert_eq!(window.receive(1, 7), Err(Violation::CreditOverrun(7)));
+        assert_eq!(window.receive(usize::MAX, 7), Err(Violation::CreditOverrun(7)));
+    }
+
+    #[test]
+    fn credit_returns_at_half_a_window() {
+        let now = Instant::now();
+        let mut window = RecvWindow::new(1000);
+        window.receive(1000, 1).unwrap();
+        assert_eq!(window.consume(499, || unreachable!()), None);
+        assert_eq!(window.consume(1, || tuning(now, 1)), Some(500));
+    }
+
+    #[test]
+    fn a_window_that_holds_back_a_fast_sender_doubles_and_a_slow_one_stays() {
+        let mut now = Instant::now();
+        let mut window = RecvWindow::new(STREAM_START);
+        let mut step = |gap_ms: u64| {
+            now += Duration::from_millis(gap_ms);
+            let half = window.size() / 2;
+            window.receive(half as usize, 1).unwrap();
+            let grant = window.consume(half as usize, || tuning(now, 100)).unwrap();
+            (window.size() / STREAM_START, grant >= half)
+        };
+        assert_eq!(step(0), (1, true), "the first half proves nothing");
+        assert_eq!(step(500), (1, true), "slow");
+        assert_eq!(step(150), (2, true));
+        assert_eq!(step(150), (4, true));
+        assert_eq!([step(150).0, step(150).0, step(150).0], [8, 16, 16], "never past its maximum");
+    }
+
+    #[test]
+    fn want_of_memory_shrinks_a_window_to_its_start() {
+        let now = Instant::now();
+        let mut window = RecvWindow::new(STREAM_START);
+        let half = STREAM_START / 2;
+        for _ in 0..2 {
+            window.receive(half as usize, 1).unwrap();
+            window.consume(half as usize, || tuning(now, 100));
+        }
+        assert_eq!(window.size(), 2 * STREAM_START);
+        window.receive(2 * half as usize, 1).unwrap();
+        let short = Tuning { must_shrink: true, may_grow: false, ..tuning(now, 100) };
+        assert_eq!(window.consume(2 * half as usize, || short), None);
+        assert_eq!(window.size(), STREAM_START);
+    }
+}

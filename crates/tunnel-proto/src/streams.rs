@@ -1,0 +1,145 @@
+//! All streams of a connection: slots that are used again, and the map from wire ids to them.
+//!
+//! The user of a connection addresses a stream by its slot, which costs no hash; only a frame from the wire is looked
+//! up. Bounded by the agreed number of streams plus what the user has not released.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::stream::{Park, Receiving, Sending, Stream};
+
+/// A stream of one connection. Never valid again once released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StreamId {
+    slot: u32,
+    wire: u32,
+}
+
+impl StreamId {
+    /// A small number, unique among the streams that are not yet released: fit to index a table of wakers.
+    #[inline]
+    pub const fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    /// The id in the frames.
+    #[inline]
+    pub const fn wire(self) -> u32 {
+        self.wire
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    slots: Vec<Stream>,
+    free: Vec<u32>,
+    /// Streams that are open on the wire.
+    open: HashMap<u32, u32, BuildHasherDefault<IdHasher>>,
+}
+
+impl Streams {
+    /// Streams that are open on the wire.
+    #[inline]
+    pub(crate) fn open_len(&self) -> usize {
+        self.open.len()
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, wire: u32, sending: Sending, receiving: Receiving, park: Park) -> StreamId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Stream::free());
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(stream) = self.slots.get_mut(slot as usize) {
+            stream.renew(wire, sending, receiving, park);
+        }
+        self.open.insert(wire, slot);
+        StreamId { slot, wire }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: StreamId) -> Option<&Stream> {
+        self.slots.get(id.slot()).filter(|stream| stream.id == id.wire)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.slots.get_mut(id.slot()).filter(|stream| stream.id == id.wire)
+    }
+
+    /// The stream with an id from the wire, if it is open.
+    #[inline]
+    pub(crate) fn find(&mut self, wire: u32) -> Option<(StreamId, &mut Stream)> {
+        let slot = *self.open.get(&wire)?;
+        let stream = self.slots.get_mut(slot as usize)?;
+        Some((StreamId { slot, wire }, stream))
+    }
+
+    /// Takes what has ended out of the tables; true when that closed the stream on the wire just now.
+    #[inline]
+    pub(crate) fn sweep(&mut self, id: StreamId) -> bool {
+        let Some(stream) = self.slots.get_mut(id.slot()).filter(|stream| stream.id == id.wire) else { return false };
+        if !stream.is_closed() {
+            return false;
+        }
+        if !stream.held {
+            stream.id = 0;
+            self.free.push(id.slot);
+        }
+        self.open.remove(&id.wire).is_some()
+    }
+
+    /// Gives memory back when there is no stream at all.
+    pub(crate) fn shrink(&mut self) {
+        if self.free.len() == self.slots.len() && !self.slots.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Ids count up by one, so a multiplication spreads them well enough; a hostile peer cannot choose them.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u32(&mut self, id: u32) {
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn slots_are_used_again_and_old_ids_find_nothing() {
+        let mut streams = Streams::default();
+        let a = streams.insert(1, Sending::Body, Receiving::Body, Park::No);
+        let b = streams.insert(2, Sending::Body, Receiving::Body, Park::No);
+        assert_ne!(a.slot(), b.slot());
+        assert!(!streams.sweep(a));
+        let stream = streams.get_mut(a).unwrap();
+        (stream.sending, stream.receiving) = (Sending::Done, Receiving::Done);
+        assert!(streams.sweep(a) && !streams.sweep(a));
+        assert!(streams.find(1).is_none() && streams.get(a).is_some(), "held though closed");
+        streams.get_mut(a).unwrap().held = false;
+        assert!(!streams.sweep(a));
+        assert!(streams.get(a).is_none());
+        let c = streams.insert(3, Sending::Body, Receiving::Body, Park::No);
+        assert_eq!(c.slot(), a.slot());
+        assert!(streams.get(a).is_none() && streams.get(c).is_some());
+        assert_eq!(streams.open_len(), 2);
+    }
+}

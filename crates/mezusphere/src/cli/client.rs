@@ -22,36 +22,36 @@ const ANSWER: usize = 256 * 1024 * 1024;
 ///
 /// # Errors
 /// The command's.
-pub fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(super) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }
 
 /// The instance of a data directory.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     socket: PathBuf,
 }
 
 impl Client {
-    pub fn new(args: &ClientArgs) -> Self {
+    pub(super) fn new(args: &ClientArgs) -> Self {
         Self { socket: args.data.directory().join(api::SOCKET) }
     }
 
     /// # Errors
     /// What the instance refuses, or that it was not reached.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.ask(Method::GET, path, None::<&()>).await
     }
 
     /// # Errors
     /// What the instance refuses, or that it was not reached.
-    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
         self.ask(Method::POST, path, Some(body)).await
     }
 
     /// # Errors
     /// What the instance refuses, or that it was not reached.
-    pub async fn delete(&self, path: &str) -> Result<(), Failure> {
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.ask(Method::DELETE, path, None::<&()>).await
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Says what is expected.
-pub fn parse(text: &str) -> Result<Duration, String> {
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let expected = || "expected a number with a unit, such as 500ms, 30s, 5m or 1h; at most 24h".to_string();
     let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
     let (number, unit) = text.split_at(at);
@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 
 /// A span for people: its two largest units.
 #[must_use]
-pub fn spoken(seconds: u64) -> String {
+pub(super) fn spoken(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),

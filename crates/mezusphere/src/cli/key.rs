@@ -15,7 +15,7 @@ use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 use crate::api;
 
-pub async fn run(args: KeyArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: KeyArgs) -> Result<(), Failure> {
     match args.command {
         KeyCommand::Create { name, out, client } => {
             create(&Client::new(&client), name, out.as_deref(), client.json).await

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(super) enum Failure {
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
@@ -22,7 +22,7 @@ pub enum Failure {
 impl Failure {
     /// See the module docs of [`crate::cli`].
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::NotReached(_) => 3,
             _ => 1,
@@ -31,16 +31,16 @@ impl Failure {
 }
 
 /// Standard output; colours only where they can be seen and are wanted (`NO_COLOR`).
-pub fn stdout() -> AutoStream<io::Stdout> {
+pub(super) fn stdout() -> AutoStream<io::Stdout> {
     AutoStream::new(io::stdout(), choice(io::stdout().is_terminal()))
 }
 
-pub fn stderr() -> AutoStream<io::Stderr> {
+pub(super) fn stderr() -> AutoStream<io::Stderr> {
     AutoStream::new(io::stderr(), choice(io::stderr().is_terminal()))
 }
 
 /// Whether a person watches standard output.
-pub fn is_terminal() -> bool {
+pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
@@ -48,7 +48,7 @@ pub fn is_terminal() -> bool {
 ///
 /// # Errors
 /// When standard output is gone.
-pub fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+pub(super) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let mut out = stdout();
     let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
     writeln!(out, "{text}")?;
@@ -59,17 +59,17 @@ pub fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When standard output is gone.
-pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
+pub(super) fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
     writeln!(stdout(), "{text}")?;
     Ok(())
 }
 
 /// Prints a line that is not the command's product.
-pub fn note(text: impl std::fmt::Display) {
+pub(super) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(stderr(), "{text}");
 }
 
-pub fn say_failure(failure: &Failure) {
+pub(super) fn say_failure(failure: &Failure) {
     // Whoever closed our output, such as `head`, has seen enough.
     if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
         return;

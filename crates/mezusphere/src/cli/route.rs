@@ -12,7 +12,7 @@ use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 use crate::api;
 
-pub async fn run(args: RouteArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: RouteArgs) -> Result<(), Failure> {
     match args.command {
         RouteCommand::Add { host, path, workload, set, client } => {
             let new = new_route(host, path, workload, set)?;

@@ -8,7 +8,7 @@ use super::duration::spoken;
 use super::out::{self, Failure};
 use crate::api;
 
-pub async fn run(args: StatusArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: StatusArgs) -> Result<(), Failure> {
     let status: api::Status = Client::new(&args.client).get("/v1/status").await?;
     if args.client.json {
         return out::json(&status);

@@ -8,20 +8,20 @@ use super::out::{self, Failure};
 
 /// Rows under a head. A cell may carry a colour.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(super) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Cell {
+pub(super) struct Cell {
     text: String,
     tone: Tone,
 }
 
 /// Colour means state, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub(super) enum Tone {
     Plain,
     Quiet,
     Good,
@@ -29,7 +29,7 @@ pub enum Tone {
 }
 
 impl Cell {
-    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
+    pub(super) fn new(text: impl Into<String>, tone: Tone) -> Self {
         Self { text: text.into(), tone }
     }
 }
@@ -47,11 +47,11 @@ impl From<&str> for Cell {
 }
 
 impl Table {
-    pub fn new(head: &[&'static str]) -> Self {
+    pub(super) fn new(head: &[&'static str]) -> Self {
         Self { head: head.to_vec(), rows: Vec::new() }
     }
 
-    pub fn row(&mut self, cells: Vec<Cell>) {
+    pub(super) fn row(&mut self, cells: Vec<Cell>) {
         self.rows.push(cells);
     }
 
@@ -59,7 +59,7 @@ impl Table {
     ///
     /// # Errors
     /// When standard output is gone.
-    pub fn print(&self, empty: &str) -> Result<(), Failure> {
+    pub(super) fn print(&self, empty: &str) -> Result<(), Failure> {
         if self.rows.is_empty() {
             return out::line(empty);
         }

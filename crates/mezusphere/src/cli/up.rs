@@ -13,7 +13,7 @@ use crate::up::{HttpWish, Running, Settings, Source};
 /// After the drain's own deadline; only a fault gets here.
 const GRACE: Duration = Duration::from_secs(5);
 
-pub fn run(args: Box<UpArgs>) -> Result<(), Failure> {
+pub(super) fn run(args: Box<UpArgs>) -> Result<(), Failure> {
     telemetry::init(args.log_format, &args.log);
     // Control's own runtime. The edge brings its threads along, so nothing here can delay a request.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -6,7 +6,7 @@ use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 use crate::api;
 
-pub async fn run(args: WorkloadArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: WorkloadArgs) -> Result<(), Failure> {
     let WorkloadCommand::List { client } = args.command;
     let workloads: Vec<api::Workload> = Client::new(&client).get("/v1/workloads").await?;
     if client.json {

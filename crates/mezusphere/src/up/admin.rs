@@ -16,7 +16,7 @@ use super::ops::Ops;
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The routes of the admin listener.
-pub fn router(ops: Arc<Ops>) -> Router {
+pub(super) fn router(ops: Arc<Ops>) -> Router {
     Router::new()
         .route("/", get(async || "mezusphere admin: /healthz, /readyz, /metrics\n"))
         .route("/healthz", get(async || "ok\n"))

@@ -40,7 +40,7 @@ pub enum Source {
 
 /// A certificate ready for the edge, and until when it is good.
 #[derive(Clone, Debug)]
-pub struct Ready {
+pub(super) struct Ready {
     pub certificate: Certificate,
     pub not_after: OffsetDateTime,
 }
@@ -49,7 +49,7 @@ pub struct Ready {
 ///
 /// # Errors
 /// Says which file is at fault and why.
-pub fn own(cert: &Path, key: &Path) -> Result<Ready, UpError> {
+pub(super) fn own(cert: &Path, key: &Path) -> Result<Ready, UpError> {
     let chain = fs::read(cert).map_err(|error| at_fault(cert, error))?;
     let key_text = fs::read(key).map_err(|error| at_fault(key, error))?;
     ready(&chain, cert, &key_text, key)
@@ -59,7 +59,7 @@ pub fn own(cert: &Path, key: &Path) -> Result<Ready, UpError> {
 ///
 /// # Errors
 /// When a file cannot be read, written or understood.
-pub fn private(data: &DataDir, base: &Hostname, now: OffsetDateTime) -> Result<Ready, UpError> {
+pub(super) fn private(data: &DataDir, base: &Hostname, now: OffsetDateTime) -> Result<Ready, UpError> {
     let (cert, key) = (data.file("tls.pem"), data.file("tls.key"));
     let (ca, new_ca) = ensure_ca(data, base, now)?;
     if !new_ca

@@ -20,7 +20,7 @@ const CHECK_OWN: Duration = Duration::from_secs(30);
 const WARN_BEFORE: time::Duration = time::Duration::days(14);
 
 /// The edge's certificates.
-pub struct Certificates {
+pub(super) struct Certificates {
     source: Source,
     data: Arc<DataDir>,
     base: Hostname,
@@ -33,30 +33,30 @@ impl Certificates {
     ///
     /// # Errors
     /// Says which file is at fault.
-    pub fn open(source: Source, data: Arc<DataDir>, base: Hostname) -> Result<Self, UpError> {
+    pub(super) fn open(source: Source, data: Arc<DataDir>, base: Hostname) -> Result<Self, UpError> {
         let ready = load(&source, &data, &base)?;
         let store = Arc::new(CertStore::new(vec![ready.certificate.clone()]));
         Ok(Self { source, data, base, ready: Mutex::new(ready), store })
     }
 
     #[must_use]
-    pub fn store(&self) -> Arc<CertStore> {
+    pub(super) fn store(&self) -> Arc<CertStore> {
         Arc::clone(&self.store)
     }
 
     #[must_use]
-    pub fn not_after(&self) -> OffsetDateTime {
+    pub(super) fn not_after(&self) -> OffsetDateTime {
         self.with(|ready| ready.not_after)
     }
 
     #[must_use]
-    pub const fn is_private(&self) -> bool {
+    pub(super) const fn is_private(&self) -> bool {
         matches!(self.source, Source::Private)
     }
 
     /// Whether a certificate stands for the host. A wildcard stands for one label (RFC 9525 §6.3).
     #[must_use]
-    pub fn covers(&self, host: &str) -> bool {
+    pub(super) fn covers(&self, host: &str) -> bool {
         let parent = host.split_once('.').map_or("", |(_, parent)| parent);
         self.with(|ready| {
             ready.certificate.names.iter().any(|name| name == host || name.strip_prefix("*.") == Some(parent))
@@ -65,7 +65,7 @@ impl Certificates {
 
     /// What a person should know about the certificate.
     #[must_use]
-    pub fn warning(&self) -> Option<String> {
+    pub(super) fn warning(&self) -> Option<String> {
         let left = self.not_after() - OffsetDateTime::now_utc();
         if left.is_negative() {
             Some("the certificate has expired".into())
@@ -77,7 +77,7 @@ impl Certificates {
     }
 
     /// Keeps the certificate fresh until the scope is stopped.
-    pub fn keep_fresh(self: &Arc<Self>, scope: &Scope) {
+    pub(super) fn keep_fresh(self: &Arc<Self>, scope: &Scope) {
         let (this, stop) = (Arc::clone(self), scope.clone());
         let every = if self.is_private() { CHECK_PRIVATE } else { CHECK_OWN };
         mezu_runtime::spawn(scope, "certificates", async move {

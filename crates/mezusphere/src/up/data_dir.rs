@@ -10,7 +10,7 @@ use super::UpError;
 
 /// An open data directory. The lock is held until it is dropped.
 #[derive(Debug)]
-pub struct DataDir {
+pub(super) struct DataDir {
     root: PathBuf,
     _lock: File,
 }
@@ -20,7 +20,7 @@ impl DataDir {
     ///
     /// # Errors
     /// When it is somebody else's, cannot be written, or another process uses it.
-    pub fn open(root: &Path) -> Result<Self, UpError> {
+    pub(super) fn open(root: &Path) -> Result<Self, UpError> {
         let fault = |source| UpError::DataDir { path: root.to_path_buf(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fault)?;
         let root = fs::canonicalize(root).map_err(fault)?;
@@ -34,13 +34,13 @@ impl DataDir {
     }
 
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.root
     }
 
     /// The path of a file in the directory.
     #[must_use]
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 }
@@ -49,7 +49,7 @@ impl DataDir {
 ///
 /// # Errors
 /// The system's. The old file is then untouched.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with_mode(path, content, 0o600)
 }
 
@@ -57,7 +57,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's. The old file is then untouched.
-pub fn replace_public(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn replace_public(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with_mode(path, content, 0o644)
 }
 

@@ -19,7 +19,7 @@ use super::publisher::{Publisher, StoreSlot};
 const WRITE: Duration = Duration::from_secs(4);
 
 /// The control side of enrolment.
-pub struct Enroller {
+pub(super) struct Enroller {
     pub(super) store: StoreSlot,
     pub(super) publisher: Publisher,
     pub(super) base: Hostname,

@@ -9,7 +9,7 @@ use super::data_dir::{self, DataDir};
 use super::{UpError, clock};
 
 /// The file in the data directory that holds the first key, mode 0600.
-pub const FILE: &str = "first-key";
+pub(super) const FILE: &str = "first-key";
 const NAME: &str = "first";
 
 /// Makes the first key if the store has none. Says it only then.
@@ -19,7 +19,7 @@ const NAME: &str = "first";
 ///
 /// # Errors
 /// When the file or the store cannot be written.
-pub async fn ensure(data: &DataDir, store: &Store, org: OrgId) -> Result<Option<Seed>, UpError> {
+pub(super) async fn ensure(data: &DataDir, store: &Store, org: OrgId) -> Result<Option<Seed>, UpError> {
     if !store.keys().await?.is_empty() {
         return Ok(None);
     }

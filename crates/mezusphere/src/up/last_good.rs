@@ -18,7 +18,7 @@ const SUFFIX: &str = ".json";
 
 /// The directory of snapshots.
 #[derive(Clone, Debug)]
-pub struct LastGood {
+pub(super) struct LastGood {
     directory: PathBuf,
 }
 
@@ -27,7 +27,7 @@ impl LastGood {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(directory: PathBuf) -> io::Result<Self> {
+    pub(super) fn open(directory: PathBuf) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         Ok(Self { directory })
     }
@@ -36,7 +36,7 @@ impl LastGood {
     ///
     /// # Errors
     /// The system's, such as a full disk; the older files are then untouched.
-    pub fn save(&self, generation: u64, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn save(&self, generation: u64, bytes: &[u8]) -> io::Result<()> {
         data_dir::replace(&self.directory.join(format!("{generation:020}{SUFFIX}")), bytes)?;
         for (_, path) in self.newest_first()?.into_iter().skip(KEEP) {
             fs::remove_file(path)?;
@@ -46,7 +46,7 @@ impl LastGood {
 
     /// The newest snapshot that is whole, if there is any.
     #[must_use]
-    pub fn load(&self) -> Option<Snapshot> {
+    pub(super) fn load(&self) -> Option<Snapshot> {
         let files = match self.newest_first() {
             Ok(files) => files,
             Err(error) => {

@@ -7,7 +7,7 @@ use mezu_model::WorkloadId;
 
 /// The edge, from the moment at which it runs.
 #[derive(Clone, Default)]
-pub struct Live(Arc<OnceLock<EdgeHandle>>);
+pub(super) struct Live(Arc<OnceLock<EdgeHandle>>);
 
 impl Live {
     pub(super) fn set(&self, edge: EdgeHandle) {
@@ -21,13 +21,13 @@ impl Live {
 
     /// Gates connected for a workload.
     #[must_use]
-    pub fn gates(&self, workload: WorkloadId) -> usize {
+    pub(super) fn gates(&self, workload: WorkloadId) -> usize {
         self.edge().map_or(0, |edge| edge.gates(workload))
     }
 
     /// The edge's metrics in the Prometheus text format.
     #[must_use]
-    pub fn metrics(&self) -> String {
+    pub(super) fn metrics(&self) -> String {
         self.edge().map(EdgeHandle::metrics).unwrap_or_default()
     }
 }

@@ -23,7 +23,7 @@ const HEAD_BYTES: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Something that connections come from.
-pub trait Accept: Send + 'static {
+pub(super) trait Accept: Send + 'static {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     fn accept(&self) -> impl Future<Output = io::Result<Self::Io>> + Send;
 }
@@ -43,7 +43,7 @@ impl Accept for UnixListener {
 }
 
 /// Serves the router on the listener until the scope is stopped.
-pub fn serve<L: Accept + Sync>(scope: &Scope, name: &'static str, listener: L, router: Router) {
+pub(super) fn serve<L: Accept + Sync>(scope: &Scope, name: &'static str, listener: L, router: Router) {
     let task = scope.clone();
     mezu_runtime::spawn(scope, name, async move {
         tokio::select! {

@@ -25,7 +25,7 @@ const STORE: Duration = Duration::from_secs(5);
 
 /// Why an operation was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum OpError {
+pub(super) enum OpError {
     #[error("the store is not open; see the log of the running instance")]
     NoStore,
     #[error("the store did not answer in time; nothing was changed that you were not told of")]
@@ -39,7 +39,7 @@ pub enum OpError {
 }
 
 /// The operations, and what they need to know of the instance.
-pub struct Ops {
+pub(super) struct Ops {
     pub(super) store: StoreSlot,
     pub(super) publisher: Publisher,
     pub(super) live: Live,
@@ -51,7 +51,7 @@ pub struct Ops {
 
 /// Where the instance listens and lives.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(super) struct Place {
     pub base: Hostname,
     pub https: SocketAddr,
     /// What clients put behind the host.
@@ -66,7 +66,7 @@ pub struct Place {
 impl Place {
     /// The public URL of a host and path.
     #[must_use]
-    pub fn url(&self, host: &Hostname, path: &str) -> String {
+    pub(super) fn url(&self, host: &Hostname, path: &str) -> String {
         let path = if path == "/" { "" } else { path };
         match self.public_port {
             443 => format!("https://{host}{path}"),
@@ -76,7 +76,7 @@ impl Place {
 }
 
 impl Ops {
-    pub async fn status(&self) -> Result<api::Status, OpError> {
+    pub(super) async fn status(&self) -> Result<api::Status, OpError> {
         let snapshot = self.publisher.current();
         let gates: Vec<usize> = snapshot.workloads.iter().map(|one| self.live.gates(one.id)).collect();
         Ok(api::Status {
@@ -100,12 +100,12 @@ impl Ops {
         })
     }
 
-    pub async fn keys(&self) -> Result<Vec<api::Key>, OpError> {
+    pub(super) async fn keys(&self) -> Result<Vec<api::Key>, OpError> {
         let keys = self.within(self.store()?.keys()).await?;
         Ok(keys.into_iter().map(key).collect())
     }
 
-    pub async fn create_key(&self, name: Label, public: PublicKey) -> Result<api::Key, OpError> {
+    pub(super) async fn create_key(&self, name: Label, public: PublicKey) -> Result<api::Key, OpError> {
         let new = mezu_store::NewKey { id: mezu_runtime::id::new(), org: self.org()?, name, public };
         let made = self.within(self.store()?.create_key(new, clock::now())).await?;
         tracing::info!(key = %made.id, name = %made.name, "key created");
@@ -113,13 +113,13 @@ impl Ops {
         Ok(key(made))
     }
 
-    pub async fn revoke_key(&self, id: KeyId) -> Result<(), OpError> {
+    pub(super) async fn revoke_key(&self, id: KeyId) -> Result<(), OpError> {
         self.within(self.store()?.revoke_key(id, clock::now())).await?;
         tracing::info!(key = %id, "key revoked");
         self.publish().await
     }
 
-    pub async fn workloads(&self) -> Result<Vec<api::Workload>, OpError> {
+    pub(super) async fn workloads(&self) -> Result<Vec<api::Workload>, OpError> {
         let store = self.store()?;
         let (workloads, routes) = self.within(async { Ok((store.workloads().await?, store.routes().await?)) }).await?;
         let mut urls: HashMap<WorkloadId, Vec<String>> = HashMap::new();
@@ -136,7 +136,7 @@ impl Ops {
         Ok(listed.collect())
     }
 
-    pub async fn routes(&self) -> Result<Vec<api::Route>, OpError> {
+    pub(super) async fn routes(&self) -> Result<Vec<api::Route>, OpError> {
         let store = self.store()?;
         let (workloads, routes) = self.within(async { Ok((store.workloads().await?, store.routes().await?)) }).await?;
         let names: HashMap<WorkloadId, Label> = workloads.into_iter().map(|one| (one.id, one.name)).collect();
@@ -147,7 +147,7 @@ impl Ops {
         Ok(listed.collect())
     }
 
-    pub async fn add_route(&self, new: api::NewRoute) -> Result<api::Route, OpError> {
+    pub(super) async fn add_route(&self, new: api::NewRoute) -> Result<api::Route, OpError> {
         Pipeline::compile(&new.pipeline).map_err(|invalid| OpError::Pipeline(invalid.to_string()))?;
         let workload = new.workload.clone();
         let new = mezu_store::NewRoute {
@@ -164,7 +164,7 @@ impl Ops {
         Ok(self.route(route, workload))
     }
 
-    pub async fn remove_route(&self, id: RouteId) -> Result<(), OpError> {
+    pub(super) async fn remove_route(&self, id: RouteId) -> Result<(), OpError> {
         self.within(self.store()?.remove_route(id)).await?;
         tracing::info!(route = %id, "route removed");
         self.publish().await

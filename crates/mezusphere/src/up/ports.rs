@@ -11,7 +11,7 @@ use super::UpError;
 
 /// A chosen address, and why it is not the standard port, where it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub(super) struct Choice {
     pub address: SocketAddr,
     pub note: Option<String>,
 }
@@ -20,7 +20,7 @@ pub struct Choice {
 ///
 /// # Errors
 /// When the wished address, or each of the defaults, cannot be had.
-pub fn https(wish: Option<SocketAddr>) -> Result<Choice, UpError> {
+pub(super) fn https(wish: Option<SocketAddr>) -> Result<Choice, UpError> {
     choose(wish, 443, 8443, "https")
 }
 
@@ -28,7 +28,7 @@ pub fn https(wish: Option<SocketAddr>) -> Result<Choice, UpError> {
 ///
 /// # Errors
 /// When the wished address, or each of the defaults, cannot be had.
-pub fn http(wish: Option<SocketAddr>) -> Result<Choice, UpError> {
+pub(super) fn http(wish: Option<SocketAddr>) -> Result<Choice, UpError> {
     choose(wish, 80, 8080, "http")
 }
 

@@ -23,11 +23,11 @@ const READ: Duration = Duration::from_secs(10);
 const PUBLISH: Duration = Duration::from_secs(10);
 
 /// The store, from the moment at which it could be opened.
-pub type StoreSlot = Arc<OnceLock<Store>>;
+pub(super) type StoreSlot = Arc<OnceLock<Store>>;
 
 /// Why a pass published nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishError {
+pub(super) enum PublishError {
     #[error("the store is not open")]
     NoStore,
     #[error("the store did not answer in {} s", READ.as_secs())]
@@ -49,7 +49,7 @@ struct Outcome {
 
 /// A handle to the running publisher.
 #[derive(Clone, Debug)]
-pub struct Publisher {
+pub(super) struct Publisher {
     wanted: watch::Sender<u64>,
     outcome: watch::Receiver<Outcome>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -58,7 +58,7 @@ pub struct Publisher {
 impl Publisher {
     /// Runs the first pass, so that the edge starts with the newest snapshot, then keeps publishing in the background.
     /// `known` is the last good snapshot from disk.
-    pub async fn start(
+    pub(super) async fn start(
         scope: &Scope,
         store: StoreSlot,
         base: Hostname,
@@ -85,18 +85,18 @@ impl Publisher {
 
     /// The snapshots, for an edge.
     #[must_use]
-    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+    pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
     }
 
     #[must_use]
-    pub fn current(&self) -> Arc<Snapshot> {
+    pub(super) fn current(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 
     /// What kept the latest pass from publishing.
     #[must_use]
-    pub fn fault(&self) -> Option<Arc<str>> {
+    pub(super) fn fault(&self) -> Option<Arc<str>> {
         self.outcome.borrow().fault.clone()
     }
 
@@ -104,7 +104,7 @@ impl Publisher {
     ///
     /// # Errors
     /// What kept that pass from publishing.
-    pub async fn publish(&self) -> Result<(), Arc<str>> {
+    pub(super) async fn publish(&self) -> Result<(), Arc<str>> {
         let mut ticket = 0;
         self.wanted.send_modify(|wanted| {
             *wanted += 1;

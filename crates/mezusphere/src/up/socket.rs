@@ -26,7 +26,7 @@ const BODY: usize = 256 * 1024;
 ///
 /// # Errors
 /// The system's, such as a path longer than the 107 bytes that a socket's name may have.
-pub fn bind(path: &Path) -> io::Result<UnixListener> {
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -37,7 +37,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// The operations as a router.
-pub fn router(ops: Arc<Ops>) -> Router {
+pub(super) fn router(ops: Arc<Ops>) -> Router {
     Router::new()
         .route("/v1/status", get(async |State(ops): State<Arc<Ops>>| answer(ops.status().await)))
         .route("/v1/keys", get(async |State(ops): State<Arc<Ops>>| answer(ops.keys().await)).post(create_key))

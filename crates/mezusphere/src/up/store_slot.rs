@@ -21,7 +21,7 @@ const RETRY_MOST: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the store cannot be opened and there is nothing to serve without it.
-pub async fn open(
+pub(super) async fn open(
     data: &Arc<DataDir>,
     can_do_without: bool,
     scope: &Scope,

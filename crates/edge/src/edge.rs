@@ -1,0 +1,205 @@
+//! Starting and stopping an edge.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use mezu_runtime::Chain;
+use mezu_snapshot::Snapshot;
+use mezu_tunnel::proto::ByteBudget;
+use mezu_tunnel::{carrier, tls};
+use rustls::server::ResolvesServerCert;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
+
+use crate::admission::Admission;
+use crate::config::EdgeConfig;
+use crate::drain::{self, Stops};
+use crate::enrol::Enrol;
+use crate::listen::{self, Listeners};
+use crate::metrics::Metrics;
+use crate::placement::Placement;
+use crate::presence::Presence;
+use crate::routes::{Table, Uncompilable};
+use crate::shared::Shared;
+use crate::worker::{self, Command, MAILBOX, Start};
+
+/// Why an edge did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    #[error("TLS settings")]
+    Tls(#[from] rustls::Error),
+    #[error("the first snapshot cannot be served from")]
+    Snapshot(#[from] Uncompilable),
+}
+
+/// An edge to be started.
+pub struct Edge;
+
+/// A running edge. Dropping it stops the edge at once; [`EdgeHandle::drain`] stops it without losing anything.
+pub struct EdgeHandle {
+    shared: Arc<Shared>,
+    stops: Stops,
+    http: Option<SocketAddr>,
+}
+
+impl Edge {
+    /// Binds, starts the workers and serves. Returns once connections are taken.
+    pub fn start(
+        config: EdgeConfig,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        enrol: Arc<dyn Enrol>,
+    ) -> Result<EdgeHandle, StartError> {
+        let first = Arc::new(Table::compile(&snapshots.borrow().clone())?);
+        let (tables_out, tables) = watch::channel(first);
+        let workers = config.workers.get();
+        let (https, mut https_listeners) = bind_all(config.https, workers)?;
+        let (http, mut http_listeners) = match config.http {
+            Some(address) => bind_all(address, workers).map(|(address, all)| (Some(address), all))?,
+            None => (None, Vec::new()),
+        };
+        let (mailboxes, mut inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel::<Command>(MAILBOX)).unzip();
+        let shared = Arc::new(shared(config, https, enrol, tables.clone(), mailboxes)?);
+        let stops = Stops::default();
+        // Held from here on, so that an error half-way stops the threads that run already.
+        let handle = EdgeHandle { shared: Arc::clone(&shared), stops: stops.clone(), http };
+        for (index, mailbox) in inboxes.drain(..).enumerate().rev() {
+            let Some(https) = https_listeners.pop() else { break };
+            let listeners = Listeners { https, http: http_listeners.pop() };
+            let (shared, stops, tables) = (Arc::clone(&shared), stops.clone(), tables.clone());
+            let start = Start { index, shared, listeners, mailbox, tables, stops };
+            spawn_thread(format!("edge-{index}"), move |runtime| worker::run(runtime, start))?;
+        }
+        let ends = stops.workers.clone();
+        spawn_thread("edge-snapshots".to_owned(), move |runtime| {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = follow(snapshots, tables_out) => {}
+                    () = ends.stopping() => {}
+                }
+            });
+        })?;
+        shared.ready.store(true, Ordering::Relaxed);
+        Ok(handle)
+    }
+}
+
+fn bind_all(address: SocketAddr, workers: usize) -> Result<(SocketAddr, Vec<std::net::TcpListener>), StartError> {
+    let fail = |source| StartError::Listen { address, source };
+    let first = listen::bind(address).map_err(fail)?;
+    // Port 0 is chosen once and shared.
+    let bound = first.local_addr().map_err(fail)?;
+    let mut all = vec![first];
+    for _ in 1..workers {
+        all.push(listen::bind(bound).map_err(fail)?);
+    }
+    Ok((bound, all))
+}
+
+fn shared(
+    config: EdgeConfig,
+    https: SocketAddr,
+    enrol: Arc<dyn Enrol>,
+    tables: watch::Receiver<Arc<Table>>,
+    mailboxes: Vec<mpsc::Sender<Command>>,
+) -> Result<Shared, StartError> {
+    let EdgeConfig { certs, limits, public_port, tunnel_memory, .. } = config;
+    let workers = mailboxes.len();
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certs) as Arc<dyn ResolvesServerCert>;
+    Ok(Shared {
+        https,
+        public_port: public_port.unwrap_or(https.port()),
+        client_tls: Arc::new(tls::client_facing(Arc::clone(&resolver))?),
+        tunnel_tls: Arc::new(carrier::edge_config(resolver)?),
+        certs,
+        enrol,
+        admission: Arc::new(Admission::new(&limits)),
+        presence: Arc::new(Presence::new(workers)),
+        placement: Arc::new(Placement::new(workers, limits.tunnels_per_key)),
+        in_flight_per_worker: limits.in_flight.div_ceil(workers),
+        tables,
+        budget: ByteBudget::new(tunnel_memory),
+        mailboxes,
+        loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        metrics: Metrics::new(workers),
+        ready: AtomicBool::new(false),
+        limits,
+    })
+}
+
+/// Starts a thread with a runtime of its own.
+fn spawn_thread(name: String, body: impl FnOnce(&Runtime) + Send + 'static) -> Result<(), StartError> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    let thread = thread::Builder::new().name(name).spawn(move || body(&runtime));
+    thread.map(drop).map_err(StartError::Thread)
+}
+
+/// Compiles every new snapshot, off the hot path. One that cannot be served from is reported and the last good one
+/// stays.
+async fn follow(mut snapshots: watch::Receiver<Arc<Snapshot>>, tables: watch::Sender<Arc<Table>>) {
+    while snapshots.changed().await.is_ok() {
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        match Table::compile(&snapshot) {
+            Ok(table) => {
+                info!(generation = table.generation, "snapshot");
+                tables.send_replace(Arc::new(table));
+            }
+            Err(problem) => {
+                let generation = snapshot.generation;
+                error!(generation, problem = %Chain(&problem), "snapshot refused; the last good one stays");
+            }
+        }
+    }
+    // Control is gone: what is known stays in force.
+    std::future::pending().await
+}
+
+impl EdgeHandle {
+    /// Where clients and gates connect.
+    pub fn https_addr(&self) -> SocketAddr {
+        self.shared.https
+    }
+
+    /// Where plain HTTP is redirected from.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// Whether new connections are welcome.
+    pub fn is_ready(&self) -> bool {
+        self.shared.ready.load(Ordering::Relaxed)
+    }
+
+    /// The generation of the snapshot that is served from.
+    pub fn generation(&self) -> u64 {
+        self.shared.tables.borrow().generation
+    }
+
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.shared.metrics)
+    }
+
+    /// Client connections open now.
+    pub fn connections(&self) -> usize {
+        self.shared.admission.open()
+    }
+
+    /// Stops without losing anything; see [`drain::drain`] for the order.
+    pub async fn drain(&self) {
+        drain::drain(&self.shared, &self.stops).await;
+    }
+}
+
+impl Drop for EdgeHandle {
+    fn drop(&mut self) {
+        self.shared.ready.store(false, Ordering::Relaxed);
+        self.stops.workers.stop();
+    }
+}

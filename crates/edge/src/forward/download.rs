@@ -1,0 +1,219 @@
+//! The answer on its way from the gate to the client.
+//!
+//! A small answer that arrives whole leaves whole: nothing is flushed before its end. Whatever else has arrived is
+//! flushed as soon as there is nothing more to read, so that events and interim answers go out as they come.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use mezu_model::{Headers, ResponseHead};
+use mezu_tunnel::proto::{Incoming, Response, StreamError, Trailers};
+
+use super::failure::Failure;
+use super::head;
+use crate::answer::EdgeError;
+use crate::hop::GateStream;
+use crate::http::{Exchange, ResponseLength};
+
+/// What the answer is to.
+pub(super) trait Asked {
+    /// Readies a final head for the client: through the stages back, marked with the ray.
+    fn respond(&self, head: &mut ResponseHead);
+    fn is_head(&self) -> bool;
+    fn is_upgrade(&self) -> bool;
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Download {
+    /// Taken from the gate and not yet by the client.
+    piece: Bytes,
+    state: State,
+    /// Nothing comes after `piece`.
+    last: bool,
+    interims: u32,
+    /// Something waits in the client's buffer.
+    unflushed: bool,
+    /// A WebSocket, or an answer that may rest for long.
+    pub(super) patient: bool,
+    /// Body bytes so far.
+    pub(super) bytes: u64,
+    /// Used again from request to request.
+    pub(super) head: ResponseHead,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    #[default]
+    Awaiting,
+    /// The final head was handed to the client's side.
+    Body,
+    /// As `Body`, for raw bytes after an upgrade.
+    Raw,
+    Ended,
+}
+
+/// What a step of the download asks of the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The gate holds the request and waits to be told to go on.
+    Parked,
+    /// The final head has come.
+    Started,
+    /// The final head has come and switches to raw bytes.
+    Upgraded,
+    Moved,
+}
+
+impl Download {
+    /// `head` is room for the answer's head.
+    pub(super) fn new(head: ResponseHead) -> Self {
+        Self { head, ..Self::default() }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    /// One step; pending when there is nothing to do but wait, with everything flushed that could be.
+    pub(super) fn poll<X: Exchange>(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut X,
+        stream: &mut GateStream,
+        asked: &impl Asked,
+        most_interims: u32,
+    ) -> Poll<Result<Step, Failure>> {
+        if !self.piece.is_empty() {
+            return match exchange.poll_send(cx, &mut self.piece) {
+                Poll::Ready(sent) => Poll::Ready(sent.map(|()| Step::Moved).map_err(Failure::from)),
+                Poll::Pending => Poll::Pending,
+            };
+        }
+        if self.last {
+            return Poll::Ready(Ok(self.finish(exchange)));
+        }
+        match stream.poll_recv(cx) {
+            Poll::Ready(Ok(incoming)) => Poll::Ready(self.take(incoming, exchange, asked, most_interims)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.failed(error))),
+            Poll::Pending => self.flush(cx, exchange),
+        }
+    }
+
+    /// Puts what waits on the wire. Ready only if that fails.
+    pub(super) fn flush<X: Exchange>(&mut self, cx: &mut Context<'_>, exchange: &mut X) -> Poll<Result<Step, Failure>> {
+        if self.unflushed {
+            match exchange.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(gone)) => return Poll::Ready(Err(gone.into())),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    fn take<X: Exchange>(
+        &mut self,
+        incoming: Incoming,
+        exchange: &mut X,
+        asked: &impl Asked,
+        most_interims: u32,
+    ) -> Result<Step, Failure> {
+        match (incoming, self.state) {
+            (Incoming::Ready, State::Awaiting) => return Ok(Step::Parked),
+            (Incoming::Response(response), State::Awaiting) => {
+                self.unflushed = true;
+                return self.take_head(response, exchange, asked, most_interims);
+            }
+            (Incoming::Data(piece), State::Body | State::Raw) => self.hold(piece),
+            (Incoming::Trailers(trailers), State::Body) => self.take_trailers(&trailers, exchange)?,
+            (Incoming::End, State::Body | State::Raw) => return Ok(self.finish(exchange)),
+            _ => return Err(Failure::Final(EdgeError::GateProtocol)),
+        }
+        Ok(Step::Moved)
+    }
+
+    fn take_head<X: Exchange>(
+        &mut self,
+        response: Response,
+        exchange: &mut X,
+        asked: &impl Asked,
+        most_interims: u32,
+    ) -> Result<Step, Failure> {
+        response.decode(&mut self.head).map_err(|_| Failure::Final(EdgeError::WorkloadBadResponse))?;
+        if response.is_interim() {
+            self.interims += 1;
+            if self.interims > most_interims {
+                return Err(Failure::Final(EdgeError::WorkloadBadResponse));
+            }
+            exchange.interim(&self.head);
+            return Ok(Step::Moved);
+        }
+        let whole = response.ended().then(|| response.body_len());
+        let step = if self.head.status == 101 {
+            self.upgrade(exchange, asked)?
+        } else {
+            self.start(whole, exchange, asked)?
+        };
+        self.last = whole.is_some();
+        self.hold(response.into_body());
+        Ok(step)
+    }
+
+    fn hold(&mut self, piece: Bytes) {
+        self.bytes += piece.len() as u64;
+        (self.piece, self.unflushed) = (piece, true);
+    }
+
+    /// Only what was asked for may become raw bytes (threat 5).
+    fn upgrade<X: Exchange>(&mut self, exchange: &mut X, asked: &impl Asked) -> Result<Step, Failure> {
+        if !asked.is_upgrade() {
+            return Err(Failure::Final(EdgeError::WorkloadBadResponse));
+        }
+        asked.respond(&mut self.head);
+        exchange.upgraded(&self.head);
+        (self.state, self.patient) = (State::Raw, true);
+        Ok(Step::Upgraded)
+    }
+
+    fn start<X: Exchange>(
+        &mut self,
+        whole: Option<usize>,
+        exchange: &mut X,
+        asked: &impl Asked,
+    ) -> Result<Step, Failure> {
+        let declared = head::length(&self.head, asked.is_head());
+        let length = match (declared.ok_or(Failure::Final(EdgeError::WorkloadBadResponse))?, whole) {
+            // All of it is here: its length is known, whether or not the workload told it.
+            (ResponseLength::Unknown, Some(0)) => ResponseLength::Empty,
+            (ResponseLength::Unknown, Some(bytes)) => ResponseLength::Sized(bytes as u64),
+            (declared, _) => declared,
+        };
+        self.patient = head::may_rest(&self.head);
+        asked.respond(&mut self.head);
+        exchange.start(&self.head, length);
+        self.state = State::Body;
+        Ok(Step::Started)
+    }
+
+    fn take_trailers<X: Exchange>(&mut self, trailers: &Trailers, exchange: &mut X) -> Result<(), Failure> {
+        let mut fields = Headers::new();
+        trailers.decode(&mut fields).map_err(|_| Failure::Final(EdgeError::WorkloadBadResponse))?;
+        exchange.trailers(&fields);
+        self.unflushed = true;
+        Ok(())
+    }
+
+    fn finish<X: Exchange>(&mut self, exchange: &mut X) -> Step {
+        exchange.finish();
+        (self.state, self.unflushed) = (State::Ended, true);
+        Step::Moved
+    }
+
+    fn failed(&self, error: StreamError) -> Failure {
+        match self.state {
+            State::Awaiting => head::failure(error),
+            // Part of the answer is out: it can only be broken off.
+            _ => Failure::Final(head::broken(error)),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! One request and its answer between a client and a gate: both directions in one task.
+//!
+//! [`Relay`] outlives an attempt: what must be known to try again is in it. An attempt is a stream to one gate.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use mezu_model::{Limits, Method, ResponseHead, known};
+use mezu_policy::Permitted;
+
+use super::download::{Asked, Download, State, Step};
+use super::failure::Failure;
+use super::upload::Upload;
+use crate::answer::EdgeError;
+use crate::deadline::Deadline;
+use crate::hop::GateStream;
+use crate::http::{Exchange, strip_response};
+use crate::observe::Record;
+use crate::worker::Worker;
+
+pub(super) struct Relay<'r, 'p, X> {
+    pub(super) worker: &'r Worker,
+    pub(super) permitted: Permitted<'p>,
+    pub(super) exchange: &'r mut X,
+    pub(super) upload: Upload,
+    pub(super) download: Download,
+    record: &'r mut Record,
+    /// When the attempt under way began.
+    sent: Instant,
+    /// The gate may still be told to forget the request: it is parked and GO was not sent.
+    parked: bool,
+    /// The gate is ready; it remains to tell it to go.
+    go: bool,
+    /// Whether the silence of the gate is a reason to ask another one.
+    impatient: bool,
+    /// When the workload will have had all its time.
+    overdue: Instant,
+}
+
+impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
+    pub(super) fn new(worker: &'r Worker, permitted: Permitted<'p>, exchange: &'r mut X, record: &'r mut Record) -> Self {
+        let sent = record.started();
+        let download = Download::new(worker.spare_head());
+        let upload = Upload::default();
+        Self {
+            worker,
+            permitted,
+            exchange,
+            upload,
+            download,
+            record,
+            sent,
+            parked: false,
+            go: false,
+            impatient: false,
+            overdue: sent,
+        }
+    }
+
+    /// Whether nothing was sent that could not be sent again.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.upload.kept.is_whole() && self.download.state() == State::Awaiting
+    }
+
+    /// Runs one attempt to its end.
+    pub(super) async fn run(&mut self, mut stream: GateStream, parked: bool, impatient: bool) -> Result<(), Failure> {
+        (self.parked, self.go, self.impatient) = (parked, false, impatient);
+        let worker = self.worker;
+        let now = Instant::now();
+        self.sent = now;
+        self.overdue = now + worker.limits().workload_first_byte;
+        let first = if impatient { worker.limits().gate_silence } else { worker.limits().workload_first_byte };
+        let mut deadline = worker.deadlines.after(now, first);
+        poll_fn(|cx| self.poll(cx, &mut stream, &mut deadline)).await
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut GateStream,
+        deadline: &mut Deadline<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        let limits = self.worker.limits();
+        if self.go && stream.poll_go(cx).is_ready() {
+            // A dead tunnel shows below.
+            self.go = false;
+        }
+        let uploaded = self.upload.poll(cx, self.exchange, stream, self.permitted.body(), limits.retry_body);
+        let mut moved = match uploaded {
+            Ok(moved) => moved,
+            Err(failure) => return Poll::Ready(Err(failure)),
+        };
+        while self.download.state() != State::Ended {
+            match self.download_step(cx, stream, limits) {
+                Poll::Ready(Ok(())) => moved = true,
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
+                Poll::Pending => break,
+            }
+        }
+        if self.is_done() {
+            return Poll::Ready(Ok(()));
+        }
+        if moved {
+            self.extend(deadline);
+        }
+        self.check_time(cx, stream, deadline)
+    }
+
+    fn download_step(&mut self, cx: &mut Context<'_>, stream: &mut GateStream, limits: &Limits) -> Poll<Result<(), Failure>> {
+        let asked = Question(&self.permitted);
+        let step = match self.download.poll(cx, self.exchange, stream, &asked, limits.interim_responses) {
+            Poll::Ready(Ok(step)) => step,
+            Poll::Ready(Err(Failure::Lost)) if self.parked => {
+                return Poll::Ready(Err(Failure::Unseen(EdgeError::GateLost { sent: false })));
+            }
+            Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
+            Poll::Pending => return Poll::Pending,
+        };
+        match step {
+            Step::Parked => {
+                // From here on it may have been delivered, whatever becomes of the gate.
+                self.parked = false;
+                self.go = stream.poll_go(cx).is_pending();
+                self.upload.commit(self.exchange);
+            }
+            Step::Started => self.started(),
+            Step::Upgraded => {
+                self.started();
+                self.upload.upgrade();
+            }
+            Step::Moved => {}
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn started(&mut self) {
+        self.upload.commit(self.exchange);
+        self.record.status = self.download.head.status;
+        self.record.workload_took = Some(self.sent.elapsed());
+    }
+
+    /// An answer that has ended ends the request; of an upgraded connection each direction ends by itself.
+    fn is_done(&self) -> bool {
+        self.download.state() == State::Ended && (!self.upload.is_raw() || self.upload.is_closed())
+    }
+
+    /// Something moved: the clock starts anew.
+    fn extend(&mut self, deadline: &mut Deadline<'_>) {
+        let now = self.worker.deadlines.now();
+        if self.download.state() == State::Awaiting {
+            self.overdue = now + self.worker.limits().workload_first_byte;
+            if self.impatient {
+                return;
+            }
+        }
+        deadline.reset(now + self.patience());
+    }
+
+    fn patience(&self) -> Duration {
+        let limits = self.worker.limits();
+        match self.download.state() {
+            State::Awaiting if self.upload.is_closed() => limits.workload_first_byte,
+            _ if self.download.patient => limits.stream_idle_long,
+            _ => limits.stream_idle,
+        }
+    }
+
+    fn check_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut GateStream,
+        deadline: &mut Deadline<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        while deadline.poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.impatient && self.download.state() == State::Awaiting {
+                if let Some(failure) = self.silence(stream) {
+                    return Poll::Ready(Err(failure));
+                }
+                if now < self.overdue {
+                    deadline.reset((now + self.worker.limits().gate_silence).min(self.overdue));
+                    continue;
+                }
+            }
+            return Poll::Ready(Err(Failure::Final(EdgeError::WorkloadTimeout)));
+        }
+        Poll::Pending
+    }
+
+    fn silence(&self, stream: &GateStream) -> Option<Failure> {
+        (stream.silent_for() >= self.worker.limits().gate_silence).then_some(Failure::Silent)
+    }
+}
+
+impl<X> Drop for Relay<'_, '_, X> {
+    fn drop(&mut self) {
+        (self.record.bytes_in, self.record.bytes_out) = (self.upload.bytes, self.download.bytes);
+        self.worker.give_back_head(std::mem::take(&mut self.download.head));
+    }
+}
+
+/// What the download needs to know about the request.
+struct Question<'a, 'p>(&'a Permitted<'p>);
+
+impl Asked for Question<'_, '_> {
+    fn respond(&self, head: &mut ResponseHead) {
+        strip_response(&mut head.headers);
+        self.0.respond(head);
+        head.headers.push_known(known::VIA, b"1.1 mezusphere");
+        head.headers.push_known(known::MEZU_RAY, &self.0.context().ray.to_hex());
+    }
+
+    fn is_head(&self) -> bool {
+        self.0.head().method == Method::Head
+    }
+
+    fn is_upgrade(&self) -> bool {
+        self.0.head().upgrade.is_some()
+    }
+}

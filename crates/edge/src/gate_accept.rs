@@ -1,0 +1,191 @@
+//! A gate knocks: who is it, may it come in, where does it live.
+//!
+//! ```text
+//! hello ─► key in the snapshot? ─► signature ─► a free place ─► enrolment ─► (to its worker) ─► welcome ─► offered requests
+//! ```
+//!
+//! The key is looked up and checked before anything is asked of anybody else. A refusal says why and what to do, to
+//! a peer that has proved nothing only as much as it needs.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mezu_model::{PublicKey, WorkloadId};
+use mezu_runtime::spawn_local;
+use mezu_tunnel::proto::hello::{Agreed, Hello, Refused, RefusedCode, VERSION, Welcome, WelcomeWorkload};
+use mezu_tunnel::tls::Sniffed;
+use mezu_tunnel::{PendingGate, accept_hello};
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use crate::enrol::{self, EnrolError, EnrolledWorkload, Enrolment};
+use crate::gates::Gate;
+use crate::listen::Place;
+use crate::placement::Seat;
+use crate::routes::Table;
+use crate::worker::{Command, Worker};
+
+/// How long a refused gate may take to hear why.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// When a gate that found no room should try again.
+const LATER_MS: u64 = 5_000;
+/// How long a new workload's hostname may take to be known here.
+const KNOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// A gate that may come in, on its way to the worker where it will live.
+pub(crate) struct Arrival {
+    pending: PendingGate,
+    place: Place,
+    admitted: Admitted,
+}
+
+struct Admitted {
+    seat: Seat,
+    key: PublicKey,
+    workloads: Vec<EnrolledWorkload>,
+}
+
+/// Hears a gate out, on the worker that accepted its connection.
+pub(crate) async fn greet(worker: &Rc<Worker>, sniffed: Sniffed, place: Place, left: Duration) {
+    let config = Arc::clone(&worker.shared.tunnel_tls);
+    let pending = match timeout(left, accept_hello(sniffed, config)).await {
+        Ok(Ok(pending)) => pending,
+        Ok(Err(error)) => return debug!(%error, "gate hello"),
+        Err(_late) => return debug!("gate hello: too late"),
+    };
+    match admit(worker, &pending).await {
+        Ok(admitted) => {
+            let home = admitted.seat.worker;
+            let arrival = Box::new(Arrival { pending, place, admitted });
+            if home == worker.index {
+                return settle(worker, *arrival);
+            }
+            if let Err(Command::Gate(arrival)) = worker.send(home, Command::Gate(arrival)) {
+                let refused = refused(RefusedCode::Overloaded, "this edge is busy; try again");
+                let _ = timeout(LAST_WORD, arrival.pending.refuse(refused)).await;
+            }
+        }
+        Err(refused) => {
+            debug!(code = ?refused.code, message = refused.message, "gate refused");
+            let _ = timeout(LAST_WORD, pending.refuse(refused)).await;
+        }
+    }
+}
+
+async fn admit(worker: &Worker, pending: &PendingGate) -> Result<Admitted, Refused> {
+    let hello = pending.hello();
+    if worker.stops.clients.is_stopping() {
+        return Err(refused(RefusedCode::Draining, "this edge is going away"));
+    }
+    if !hello.versions.contains(&VERSION) {
+        return Err(refused(RefusedCode::Version, "no protocol version in common; update Warpgate"));
+    }
+    if !is_dialled_name(hello, pending.server_name()) {
+        return Err(refused(RefusedCode::EdgeName, "the signed edge name is not the name that was dialled"));
+    }
+    let public = PublicKey(hello.public_key);
+    let Some(key) = worker.table().key(&public) else {
+        return Err(refused(RefusedCode::UnknownKey, "this key is unknown or was revoked; make a new one"));
+    };
+    if pending.verify(&public).is_err() {
+        return Err(refused(RefusedCode::Signature, "the signature does not fit the key and this connection"));
+    }
+    let seat = worker.shared.placement.take(key.id, hello.gate_id, worker.index).map_err(|_| Refused {
+        retry_after_ms: Some(LATER_MS),
+        ..refused(RefusedCode::TooMany, "this key has as many tunnels here as it may")
+    })?;
+    let names = hello.workloads.iter().map(|workload| workload.name.clone()).collect();
+    let enrolment = Enrolment { key: key.id, org: key.org, gate: hello.gate_id, names };
+    let workloads = enrol(worker, enrolment).await?;
+    Ok(Admitted { seat, key: public, workloads })
+}
+
+/// The gate must have signed the name for which our certificate was checked; a gate that dialled an address signs that.
+fn is_dialled_name(hello: &Hello, server_name: Option<&str>) -> bool {
+    match server_name {
+        Some(name) => hello.edge_name.eq_ignore_ascii_case(name),
+        None => hello.edge_name.parse::<IpAddr>().is_ok(),
+    }
+}
+
+async fn enrol(worker: &Worker, enrolment: Enrolment) -> Result<Vec<EnrolledWorkload>, Refused> {
+    let wanted = enrolment.names.len();
+    let unavailable = || Refused {
+        retry_after_ms: Some(LATER_MS),
+        ..refused(RefusedCode::Overloaded, "workloads cannot be registered at the moment; try again")
+    };
+    let workloads = match timeout(enrol::PATIENCE, worker.shared.enrol.enrol(enrolment)).await {
+        Ok(Ok(workloads)) if workloads.len() == wanted => workloads,
+        Ok(Err(EnrolError::Refused(why))) => return Err(refused(RefusedCode::NotAllowed, &why)),
+        Ok(Ok(_) | Err(EnrolError::Unavailable)) | Err(_) => return Err(unavailable()),
+    };
+    // Whoever is told a URL may use it at once: so this edge must know it first.
+    let mut tables = worker.shared.tables.clone();
+    let known = |table: &Arc<Table>| workloads.iter().all(|workload| table.has_host(workload.hostname.as_str()));
+    let _ = timeout(KNOWN_WITHIN, tables.wait_for(known)).await;
+    Ok(workloads)
+}
+
+fn refused(code: RefusedCode, message: &str) -> Refused {
+    Refused { code, message: message.to_owned(), retry_after_ms: None }
+}
+
+/// Takes a gate in, on the worker where it will live.
+pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
+    let Arrival { pending, place, admitted: Admitted { seat, key, workloads } } = arrival;
+    let id = pending.hello().gate_id;
+    let welcome = welcome(worker, id, &workloads);
+    let session = match pending.welcome(welcome, worker.shared.tunnel_config(), &worker.stops.gates) {
+        Ok(session) => session,
+        Err(error) => return debug!(%error, "gate welcome"),
+    };
+    let workloads: Vec<WorkloadId> = workloads.iter().map(|workload| workload.id).collect();
+    let gate = worker.gates.join(Gate { session: session.clone(), id, key, workloads });
+    info!(gate = %id, worker = worker.index, "tunnel up");
+    let home = Rc::clone(worker);
+    spawn_local(&worker.stops.gates, "gate", async move {
+        let _held = (place, seat);
+        let death = session.closed().await;
+        home.gates.part(&gate);
+        info!(gate = %id, worker = home.index, reason = %death, "tunnel down");
+    });
+}
+
+fn welcome(worker: &Worker, gate_id: mezu_model::GateId, workloads: &[EnrolledWorkload]) -> Welcome {
+    let shared = &worker.shared;
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Welcome {
+        version: VERSION,
+        worker: number(worker.index),
+        workers: number(shared.mailboxes.len()),
+        gate_id,
+        domain: None,
+        workloads: workloads
+            .iter()
+            .map(|workload| WelcomeWorkload {
+                name: workload.name.clone(),
+                url: shared.url_of(workload.hostname.as_str()),
+                workload_id: workload.id,
+            })
+            .collect(),
+        limits: Agreed::default(),
+    }
+}
+
+/// Closes the tunnels whose key a snapshot no longer has. Requests on them fail: a revoked key serves nobody.
+pub(crate) fn close_revoked(worker: &Worker, table: &Table) {
+    for gate in worker.gates.all() {
+        if table.key(&gate.key).is_none() {
+            info!(gate = %gate.id, worker = worker.index, "key revoked");
+            worker.gates.part(&gate);
+            gate.session.close(&refused(RefusedCode::Revoked, "this key was revoked"));
+        }
+    }
+}
+
+/// Tells every gate of this worker that no more requests will come.
+pub(crate) fn drain_all(worker: &Worker) {
+    worker.gates.all().iter().for_each(|gate| gate.session.drain());
+}

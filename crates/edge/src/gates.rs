@@ -1,0 +1,154 @@
+//! The tunnels of one worker: which gate takes a request.
+//!
+//! Per workload a short list of ways to it; a request takes the less busy of two random ones. Nothing here crosses
+//! threads but [`crate::presence`], which says whether another worker has what this one lacks.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mezu_model::{Context, GateId, PublicKey, RequestHead, WorkloadId};
+use mezu_tunnel::proto::{OpenError, OpenOptions};
+use mezu_tunnel::{Session, Stream};
+
+use crate::forward::Budget;
+use crate::pick;
+use crate::presence::{Presence, Reach};
+
+/// A tunnel that ends on this worker.
+pub(crate) struct Gate {
+    pub(crate) session: Session,
+    pub(crate) id: GateId,
+    /// By which it was let in; when it goes from the snapshot, so does the tunnel.
+    pub(crate) key: PublicKey,
+    /// The workloads it serves, in the order of its hello.
+    pub(crate) workloads: Vec<WorkloadId>,
+}
+
+/// All tunnels of a worker.
+pub(crate) struct Gates {
+    worker: usize,
+    presence: Arc<Presence>,
+    routes: RefCell<HashMap<WorkloadId, Rc<Ways>>>,
+    all: RefCell<Vec<Rc<Gate>>>,
+    in_flight_per_gate: usize,
+}
+
+/// The ways from this worker to one workload.
+pub(crate) struct Ways {
+    pub(crate) workload: WorkloadId,
+    local: RefCell<Vec<Way>>,
+    pub(crate) reach: Arc<Reach>,
+    pub(crate) budget: Budget,
+}
+
+struct Way {
+    gate: Rc<Gate>,
+    /// The workload's place in that gate's hello.
+    index: u32,
+}
+
+/// A request on its way to a gate.
+pub(crate) struct Sent {
+    pub(crate) stream: Stream,
+    /// Bytes of the body that went with it; its end went along only if all did.
+    pub(crate) taken: usize,
+    pub(crate) gate: GateId,
+}
+
+/// Why no stream was opened on this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Miss {
+    /// No gate here.
+    None,
+    /// Gates are here and all are as busy as they may be.
+    Busy,
+    /// No tunnel carries a head this large.
+    HeadTooLarge,
+}
+
+/// How many tunnels are tried for one stream.
+const TRIES: usize = 3;
+
+impl Gates {
+    pub(crate) fn new(worker: usize, presence: Arc<Presence>, in_flight_per_gate: usize) -> Self {
+        Self { worker, presence, routes: RefCell::default(), all: RefCell::default(), in_flight_per_gate }
+    }
+
+    /// The ways to a workload, none yet perhaps. Bounded by the workloads a snapshot may hold.
+    pub(crate) fn ways(&self, workload: WorkloadId) -> Rc<Ways> {
+        let mut routes = self.routes.borrow_mut();
+        let ways = routes.entry(workload).or_insert_with(|| {
+            let reach = self.presence.reach(workload);
+            Rc::new(Ways { workload, local: RefCell::default(), reach, budget: Budget::new(Instant::now()) })
+        });
+        Rc::clone(ways)
+    }
+
+    /// A new tunnel: from now on it is offered requests.
+    pub(crate) fn join(&self, gate: Gate) -> Rc<Gate> {
+        let gate = Rc::new(gate);
+        for (index, workload) in (0..).zip(&gate.workloads) {
+            let ways = self.ways(*workload);
+            ways.local.borrow_mut().push(Way { gate: Rc::clone(&gate), index });
+            ways.reach.join(self.worker, gate.id);
+        }
+        self.all.borrow_mut().push(Rc::clone(&gate));
+        gate
+    }
+
+    /// The tunnel takes no more requests. What it has in flight goes on.
+    pub(crate) fn part(&self, gate: &Rc<Gate>) {
+        let mut all = self.all.borrow_mut();
+        let before = all.len();
+        all.retain(|one| !Rc::ptr_eq(one, gate));
+        if all.len() == before {
+            return;
+        }
+        for workload in &gate.workloads {
+            let ways = self.ways(*workload);
+            ways.local.borrow_mut().retain(|way| !Rc::ptr_eq(&way.gate, gate));
+            ways.reach.part(self.worker, gate.id);
+        }
+    }
+
+    /// Every tunnel of this worker.
+    pub(crate) fn all(&self) -> Vec<Rc<Gate>> {
+        self.all.borrow().clone()
+    }
+
+    /// Opens a stream to a gate on this worker, to any but `avoid`.
+    #[inline]
+    pub(crate) fn open(
+        &self,
+        ways: &Ways,
+        avoid: Option<GateId>,
+        context: &Context,
+        head: &RequestHead,
+        options: &OpenOptions<'_>,
+    ) -> Result<Sent, Miss> {
+        let local = ways.local.borrow();
+        let usable = |at: usize| {
+            let way = local.get(at)?;
+            let busy = way.gate.session.in_flight();
+            let free = busy < self.in_flight_per_gate && Some(way.gate.id) != avoid;
+            (free && way.gate.session.is_open()).then_some(busy)
+        };
+        let mut busy = false;
+        // A tunnel may find only now that it is full or dead; then another is looked at.
+        for _ in 0..TRIES {
+            let chosen = pick::least_of_two(local.len(), mezu_runtime::random::next_u64(), usable);
+            let Some(way) = chosen.and_then(|at| local.get(at)) else { break };
+            match way.gate.session.open(context, head, way.index, *options) {
+                Ok((stream, taken)) => return Ok(Sent { stream, taken, gate: way.gate.id }),
+                Err(OpenError::HeadTooLarge) => return Err(Miss::HeadTooLarge),
+                Err(OpenError::TooManyStreams | OpenError::Congested) => busy = true,
+                Err(OpenError::Dead | OpenError::Draining | OpenError::Role) => {}
+            }
+        }
+        let full = |way: &Way| way.gate.session.is_open() && Some(way.gate.id) != avoid;
+        Err(if busy || local.iter().any(full) { Miss::Busy } else { Miss::None })
+    }
+}

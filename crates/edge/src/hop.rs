@@ -1,0 +1,160 @@
+//! From the worker that has a client to the worker that has a tunnel.
+//!
+//! Where a gate may not hold a tunnel per worker, or holds none here yet, a request crosses threads once: a task on
+//! the other worker owns the stream and two bounded channels carry what goes each way. To whoever forwards,
+//! [`GateStream`] looks the same either way.
+
+mod far;
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use mezu_model::{Headers, RequestHead, WorkloadId};
+use mezu_tunnel::Stream;
+use mezu_tunnel::proto::{Incoming, OpenOptions, StreamError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::PollSender;
+
+pub(crate) use self::far::carry;
+use crate::gates::Ways;
+use crate::worker::{Command, Worker};
+
+/// Pieces under way in each direction; one is at most a frame or one read of the client's socket.
+const PIECES: usize = 4;
+
+/// A request for another worker to open.
+pub(crate) struct Hop {
+    pub(crate) workload: WorkloadId,
+    pub(crate) context: mezu_model::Context,
+    pub(crate) head: RequestHead,
+    pub(crate) park: bool,
+    pub(crate) inline: Bytes,
+    pub(crate) end: bool,
+    pub(crate) up: mpsc::Receiver<Up>,
+    pub(crate) down: mpsc::Sender<Down>,
+    /// Resolves when the near end is dropped.
+    pub(crate) near: oneshot::Receiver<()>,
+}
+
+/// What goes towards the gate.
+pub(crate) enum Up {
+    Data(Bytes, bool),
+    Trailers(Headers),
+    Go,
+}
+
+/// What comes from it. Nothing follows an error.
+pub(crate) type Down = Result<Incoming, StreamError>;
+
+/// A stream to a gate, wherever its tunnel ends.
+pub(crate) enum GateStream {
+    Local(Stream),
+    Hop(Box<HopStream>),
+}
+
+/// The near end of a hop.
+pub(crate) struct HopStream {
+    up: PollSender<Up>,
+    down: mpsc::Receiver<Down>,
+    _near: oneshot::Sender<()>,
+}
+
+/// Sends a request to a worker that holds a tunnel to the workload, if there is one that takes it.
+pub(crate) fn open(
+    worker: &Worker,
+    ways: &Ways,
+    context: &mezu_model::Context,
+    head: &RequestHead,
+    options: &OpenOptions<'_>,
+) -> Option<Box<HopStream>> {
+    let other = ways.reach.elsewhere(worker.index, mezu_runtime::random::next_u64())?;
+    let (up_near, up) = mpsc::channel(PIECES);
+    let (down, down_near) = mpsc::channel(PIECES);
+    let (near_sender, near) = oneshot::channel();
+    let hop = Hop {
+        workload: ways.workload,
+        context: *context,
+        head: head.clone(),
+        park: options.park,
+        inline: Bytes::copy_from_slice(options.inline),
+        end: options.end,
+        up,
+        down,
+        near,
+    };
+    // A worker with a full mailbox has more than enough to do: then this way does not exist.
+    worker.send(other, Command::Hop(Box::new(hop))).ok()?;
+    Some(Box::new(HopStream { up: PollSender::new(up_near), down: down_near, _near: near_sender }))
+}
+
+impl GateStream {
+    #[inline]
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, StreamError>> {
+        match self {
+            Self::Local(stream) => stream.poll_recv(cx),
+            // The far worker is gone: so is the stream.
+            Self::Hop(hop) => hop.down.poll_recv(cx).map(|down| down.unwrap_or(Err(StreamError::Dead))),
+        }
+    }
+
+    /// Sends from the front of `data`, which loses what was taken. With `end`, the last byte ends the direction.
+    #[inline]
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &mut Bytes,
+        end: bool,
+    ) -> Poll<Result<(), StreamError>> {
+        match self {
+            Self::Local(stream) => {
+                let taken = ready!(stream.poll_send(cx, data, end))?;
+                data.advance(taken.min(data.len()));
+                Poll::Ready(Ok(()))
+            }
+            Self::Hop(hop) => {
+                ready!(hop.up.poll_reserve(cx)).map_err(|_| StreamError::Dead)?;
+                Poll::Ready(hop.send(Up::Data(std::mem::take(data), end)))
+            }
+        }
+    }
+
+    pub(crate) fn poll_send_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: &Headers,
+    ) -> Poll<Result<(), StreamError>> {
+        match self {
+            Self::Local(stream) => Poll::Ready(stream.send_trailers(trailers)),
+            Self::Hop(hop) => {
+                ready!(hop.up.poll_reserve(cx)).map_err(|_| StreamError::Dead)?;
+                Poll::Ready(hop.send(Up::Trailers(trailers.clone())))
+            }
+        }
+    }
+
+    /// Lets the gate deliver the parked request. Pending: there was no room to say so yet.
+    pub(crate) fn poll_go(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        match self {
+            Self::Local(stream) => Poll::Ready(stream.send_go()),
+            Self::Hop(hop) => {
+                ready!(hop.up.poll_reserve(cx)).map_err(|_| StreamError::Dead)?;
+                Poll::Ready(hop.send(Up::Go))
+            }
+        }
+    }
+
+    /// How long its gate has given no sign of life. Of a gate behind a hop this is not known here: zero.
+    pub(crate) fn silent_for(&self) -> Duration {
+        match self {
+            Self::Local(stream) => stream.silent_for(),
+            Self::Hop(_) => Duration::ZERO,
+        }
+    }
+}
+
+impl HopStream {
+    fn send(&mut self, up: Up) -> Result<(), StreamError> {
+        self.up.send_item(up).map_err(|_| StreamError::Dead)
+    }
+}

@@ -1,0 +1,97 @@
+//! The far end of a hop: the task that owns the stream.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use mezu_tunnel::proto::{Incoming, OpenOptions, Reason, StreamError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::PollSender;
+
+use super::{Down, GateStream, Hop, Up};
+use crate::worker::Worker;
+
+/// Opens the stream and carries what goes either way until one end is gone. Time limits are the near end's: when it
+/// is dropped, the stream is reset.
+pub(crate) async fn carry(worker: &Worker, hop: Hop) {
+    let Hop { workload, context, head, park, inline, end, up, down, near } = hop;
+    let ways = worker.gates.ways(workload);
+    let options = OpenOptions { park, inline: &inline, end };
+    let Ok(sent) = worker.gates.open(&ways, None, &context, &head, &options) else {
+        // Nothing was sent: the near end may look for another way.
+        let _ = down.send(Err(StreamError::Reset(Reason::Refused))).await;
+        return;
+    };
+    let left = inline.slice(sent.taken.min(inline.len())..);
+    let up_ended = end && left.is_empty();
+    let mut far = Far {
+        stream: GateStream::Local(sent.stream),
+        up,
+        down: PollSender::new(down),
+        near,
+        pending: (!left.is_empty()).then_some((left, end)),
+        up_ended,
+        down_ended: false,
+    };
+    poll_fn(|cx| far.poll(cx)).await;
+}
+
+struct Far {
+    stream: GateStream,
+    up: mpsc::Receiver<Up>,
+    down: PollSender<Down>,
+    near: oneshot::Receiver<()>,
+    /// Taken from the channel and not yet by the stream.
+    pending: Option<(Bytes, bool)>,
+    up_ended: bool,
+    down_ended: bool,
+}
+
+impl Far {
+    /// Ready when the hop is over; dropping the stream resets it if it had not ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if Pin::new(&mut self.near).poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        while !self.up_ended && self.step_up(cx).is_ready() {}
+        while !self.down_ended && self.step_down(cx).is_ready() {}
+        if self.up_ended && self.down_ended { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn step_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some((data, end)) = &mut self.pending {
+            match ready!(self.stream.poll_send(cx, data, *end)) {
+                Ok(()) if data.is_empty() => {
+                    self.up_ended |= *end;
+                    self.pending = None;
+                }
+                Ok(()) => {}
+                // The gate takes no more; what it has to say comes the other way.
+                Err(_) => self.up_ended = true,
+            }
+            return Poll::Ready(());
+        }
+        match ready!(self.up.poll_recv(cx)) {
+            Some(Up::Data(data, end)) => self.pending = Some((data, end)),
+            Some(Up::Trailers(trailers)) => {
+                let _ = self.stream.poll_send_trailers(cx, &trailers);
+                self.up_ended = true;
+            }
+            Some(Up::Go) => {
+                let _ = self.stream.poll_go(cx);
+            }
+            None => self.up_ended = true,
+        }
+        Poll::Ready(())
+    }
+
+    fn step_down(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let room = ready!(self.down.poll_reserve(cx)).is_ok();
+        let incoming = ready!(self.stream.poll_recv(cx));
+        let last = matches!(incoming, Ok(Incoming::End) | Err(_));
+        let sent = room && self.down.send_item(incoming).is_ok();
+        self.down_ended = last || !sent;
+        Poll::Ready(())
+    }
+}

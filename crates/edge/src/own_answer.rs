@@ -1,0 +1,76 @@
+//! Answers of the edge itself, written to the client.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use mezu_model::{Context, Protocol, RequestHead, ResponseHead, Scheme};
+
+use crate::answer::{self, EdgeError};
+use crate::http::{Alpn, BadRequest, ConnInfo, Exchange, ResponseLength};
+use crate::observe::Record;
+use crate::worker::Worker;
+
+/// What is known of the client beside the head.
+pub(crate) fn context(conn: &ConnInfo, protocol: Protocol) -> Context {
+    Context {
+        ray: mezu_runtime::id::ray(),
+        client: conn.client,
+        scheme: Scheme::Https,
+        port: conn.local_port,
+        protocol,
+    }
+}
+
+impl Worker {
+    /// The first gate of a request: whether there is room for one more.
+    pub(crate) fn admit(&self) -> Result<(), EdgeError> {
+        // The request is counted already.
+        if self.in_flight.get() > self.shared.in_flight_per_worker {
+            return Err(EdgeError::Overloaded("requests in flight"));
+        }
+        Ok(())
+    }
+
+    /// Tells the client what went wrong, if it can still be told; else breaks the answer off visibly.
+    pub(crate) async fn answer<X: Exchange>(
+        &self,
+        error: &EdgeError,
+        head: &RequestHead,
+        context: &Context,
+        exchange: &mut X,
+        record: &mut Record,
+    ) {
+        record.failure = Some(error.code());
+        if exchange.started() {
+            return exchange.abort();
+        }
+        let mut answer = self.spare_head();
+        let mut body = answer::render(error, Some(head), context.ray, &mut answer);
+        record.status = answer.status;
+        if head.method == mezu_model::Method::Head {
+            exchange.start(&answer, ResponseLength::Sized(body.len() as u64));
+            body.clear();
+        } else if body.is_empty() {
+            exchange.start(&answer, ResponseLength::Empty);
+        } else {
+            exchange.start(&answer, ResponseLength::Sized(body.len() as u64));
+        }
+        record.bytes_out += body.len() as u64;
+        self.give_back_head(answer);
+        if poll_fn(|cx| exchange.poll_send(cx, &mut body)).await.is_ok() {
+            exchange.finish();
+        }
+    }
+
+    /// The answer to what could not be read as a request.
+    pub(crate) fn answer_unread(&self, conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes {
+        let protocol = if conn.alpn == Alpn::H2 { Protocol::H2 } else { Protocol::H1 };
+        let context = context(conn, protocol);
+        let error = EdgeError::BadRequest(problem);
+        let body = answer::render(&error, None, context.ray, answer);
+        let mut record = Record::open(self);
+        (record.status, record.failure, record.bytes_out) = (answer.status, Some(error.code()), body.len() as u64);
+        record.close(self, &context, &RequestHead::default());
+        body
+    }
+}

@@ -1,0 +1,52 @@
+//! A request, from where it has been read to where it has been answered. Start reading here.
+
+use bytes::Bytes;
+use mezu_model::{RequestHead, ResponseHead};
+
+use crate::answer::EdgeError;
+use crate::forward::forward;
+use crate::guard;
+use crate::http::{BadRequest, ConnInfo, Exchange, Serve};
+use crate::observe::Record;
+use crate::own_answer;
+use crate::routes::{Request, Routed, Table};
+use crate::worker::Worker;
+
+impl Serve for Worker {
+    async fn serve<X: Exchange>(&self, conn: &ConnInfo, head: &mut RequestHead, exchange: &mut X) {
+        let context = own_answer::context(conn, exchange.protocol());
+        let mut record = Record::open(self);
+        let result = {
+            // One snapshot for the whole life of the request; a panic is one request's misfortune.
+            let table = self.table();
+            let request = Request::new(conn, &context, head, exchange.body());
+            guard::isolate(self.pass(&table, request, exchange, &mut record)).await
+        };
+        if let Err(error) = result.unwrap_or(Err(EdgeError::Internal("panic"))) {
+            self.answer(&error, head, &context, exchange, &mut record).await;
+        }
+        record.close(self, &context, head);
+    }
+
+    fn refuse(&self, conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes {
+        self.answer_unread(conn, problem, answer)
+    }
+}
+
+impl Worker {
+    /// The path of every request. Each step takes what the one before it has made; there is no other way through.
+    async fn pass<X: Exchange>(
+        &self,
+        table: &Table,
+        request: Request<'_>,
+        exchange: &mut X,
+        record: &mut Record,
+    ) -> Result<(), EdgeError> {
+        self.admit()?;
+        let routed: Routed<'_> = table.route(request, &self.shared.certs)?;
+        record.route = Some((routed.route.id, routed.route.workload));
+        let ways = self.gates.ways(routed.route.workload);
+        let permitted = routed.permit()?;
+        forward(self, permitted, &ways, exchange, record).await
+    }
+}

@@ -1,0 +1,61 @@
+//! What all workers of an edge share: settings, counts of admission, presence of gates, mailboxes.
+//!
+//! Nothing in here is locked or written while a request is served.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use mezu_model::Limits;
+use rustls::ServerConfig;
+use mezu_tunnel::proto::{ByteBudget, Config};
+use tokio::sync::{mpsc, watch};
+
+use crate::admission::Admission;
+use crate::certs::CertStore;
+use crate::enrol::Enrol;
+use crate::metrics::Metrics;
+use crate::placement::Placement;
+use crate::presence::Presence;
+use crate::routes::Table;
+use crate::worker::Command;
+
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) https: SocketAddr,
+    /// The port that clients know us by.
+    pub(crate) public_port: u16,
+    pub(crate) certs: Arc<CertStore>,
+    /// Towards clients.
+    pub(crate) client_tls: Arc<ServerConfig>,
+    /// Towards gates.
+    pub(crate) tunnel_tls: Arc<ServerConfig>,
+    pub(crate) enrol: Arc<dyn Enrol>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) presence: Arc<Presence>,
+    pub(crate) placement: Arc<Placement>,
+    /// The newest snapshot, compiled.
+    pub(crate) tables: watch::Receiver<Arc<Table>>,
+    /// Memory of all tunnels together.
+    pub(crate) budget: ByteBudget,
+    /// Requests that one worker may have in hand.
+    pub(crate) in_flight_per_worker: usize,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) mailboxes: Vec<mpsc::Sender<Command>>,
+    /// Client connections per worker.
+    pub(crate) loads: Vec<AtomicUsize>,
+    /// Set by an explicit call only, cleared by the first step of a drain.
+    pub(crate) ready: AtomicBool,
+}
+
+impl Shared {
+    /// The public URL of a hostname.
+    pub(crate) fn url_of(&self, host: &str) -> String {
+        if self.public_port == 443 { format!("https://{host}") } else { format!("https://{host}:{}", self.public_port) }
+    }
+
+    /// Settings of a tunnel.
+    pub(crate) fn tunnel_config(&self) -> Config {
+        Config::new(self.budget.clone())
+    }
+}

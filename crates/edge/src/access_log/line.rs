@@ -1,0 +1,214 @@
+//! One line: built by appending bytes, since a line is written for every request.
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mezu_model::Protocol;
+
+use super::Record;
+
+/// Longest texts from clients, bytes; longer ones end in an ellipsis.
+const PATH: usize = 2048;
+const USER_AGENT: usize = 512;
+const HOST: usize = 256;
+
+/// Remembers the second it last wrote out.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    second: Cell<u64>,
+    /// `2026-11-24T06:00:00.` of that second.
+    stamp: RefCell<Vec<u8>>,
+}
+
+impl Line {
+    pub(super) fn write(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        self.write_at(SystemTime::now(), record, out);
+    }
+
+    /// As if it were `now`; the line tells when the request began.
+    pub(super) fn write_at(&self, now: SystemTime, record: &Record<'_>, out: &mut Vec<u8>) {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        out.extend_from_slice(br#"{"time":""#);
+        self.time(now.saturating_sub(record.duration), out);
+        out.extend_from_slice(br#"","ray":""#);
+        out.extend_from_slice(&record.ray.to_hex());
+        out.push(b'"');
+        if let Some(route) = record.route {
+            out.extend_from_slice(route.0.as_bytes());
+        }
+        if let Some(gate) = record.gate {
+            out.extend_from_slice(br#","gate":""#);
+            uuid(gate.as_bytes(), out);
+            out.push(b'"');
+        }
+        client(record.client, out);
+        text(br#","method":"#, record.method.as_bytes(), 64, out);
+        text(br#","host":"#, record.host.as_bytes(), HOST, out);
+        text(br#","path":"#, record.path.as_bytes(), PATH, out);
+        out.extend_from_slice(match record.protocol {
+            Protocol::H1 => br#","protocol":"h1","status":"#,
+            Protocol::H2 => br#","protocol":"h2","status":"#,
+            Protocol::H3 => br#","protocol":"h3","status":"#,
+        });
+        number(u64::from(record.status), out);
+        out.extend_from_slice(br#","bytes_in":"#);
+        number(record.bytes_in, out);
+        out.extend_from_slice(br#","bytes_out":"#);
+        number(record.bytes_out, out);
+        out.extend_from_slice(br#","duration_us":"#);
+        number(micros(record.duration), out);
+        if let Some(workload) = record.workload {
+            out.extend_from_slice(br#","workload_us":"#);
+            number(micros(workload), out);
+        }
+        if let Some(code) = record.code {
+            let entry = code.entry();
+            out.extend_from_slice(br#","code":""#);
+            out.extend_from_slice(entry.code.as_bytes());
+            out.extend_from_slice(br#"","blame":""#);
+            out.extend_from_slice(entry.blame.as_str().as_bytes());
+            out.push(b'"');
+        }
+        if let Some(agent) = record.user_agent {
+            text(br#","user_agent":"#, agent, USER_AGENT, out);
+        }
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn time(&self, since_epoch: Duration, out: &mut Vec<u8>) {
+        let second = since_epoch.as_secs();
+        let mut stamp = self.stamp.borrow_mut();
+        if self.second.get() != second || stamp.is_empty() {
+            self.second.set(second);
+            stamp.clear();
+            date(second, &mut stamp);
+        }
+        out.extend_from_slice(&stamp);
+        padded(since_epoch.subsec_micros(), 6, out);
+        out.push(b'Z');
+    }
+}
+
+/// `2026-11-24T06:00:00.` in UTC. The calendar is Howard Hinnant's days-to-civil algorithm.
+fn date(second: u64, out: &mut Vec<u8>) {
+    let (days, rest) = (second / 86_400 + 719_468, (second % 86_400) as u32);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    padded(year as u32, 4, out);
+    for (sign, value) in
+        [(b'-', month as u32), (b'-', day as u32), (b'T', rest / 3600), (b':', rest / 60 % 60), (b':', rest % 60)]
+    {
+        out.push(sign);
+        padded(value, 2, out);
+    }
+    out.push(b'.');
+}
+
+/// A name and a JSON string. Everything that is not visible ASCII is escaped, so that no terminal, browser or parser
+/// that shows the log takes it for more than text.
+fn text(name: &[u8], value: &[u8], limit: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.push(b'"');
+    let kept = value.get(..limit).unwrap_or(value);
+    // Looks at every byte instead of stopping at the first bad one: that is what the compiler can vectorise.
+    if kept.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+        out.extend_from_slice(kept);
+    } else {
+        escape(kept, out);
+    }
+    if kept.len() < value.len() {
+        out.extend_from_slice(br"\u2026");
+    }
+    out.push(b'"');
+}
+
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+#[cold]
+fn escape(value: &[u8], out: &mut Vec<u8>) {
+    for letter in String::from_utf8_lossy(value).chars() {
+        match u8::try_from(letter) {
+            Ok(byte) if is_plain(byte) => out.push(byte),
+            _ => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    out.extend_from_slice(br"\u");
+                    out.extend(unit.to_be_bytes().into_iter().flat_map(pair));
+                }
+            }
+        }
+    }
+}
+
+fn client(address: SocketAddr, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#","client":""#);
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => {
+            for (place, byte) in ip.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                number(u64::from(byte), out);
+            }
+        }
+        IpAddr::V6(ip) => {
+            use std::io::Write as _;
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "{ip}");
+        }
+    }
+    out.push(b'"');
+}
+
+fn uuid(bytes: &[u8; 16], out: &mut Vec<u8>) {
+    let mut digits = bytes.iter().flat_map(|byte| pair(*byte));
+    let mut text = [b'-'; 36];
+    for (place, letter) in text.iter_mut().enumerate() {
+        if !matches!(place, 8 | 13 | 18 | 23) {
+            *letter = digits.next().unwrap_or(b'0');
+        }
+    }
+    out.extend_from_slice(&text);
+}
+
+fn pair(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 0xF].map(|value| if value < 10 { b'0' + value } else { b'a' + value - 10 })
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn number(mut value: u64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut used = 0;
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+        used += 1;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
+}
+
+fn padded(value: u32, width: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + width, b'0');
+    let mut value = value;
+    for place in out.iter_mut().rev().take(width) {
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ mod fields;
 mod h1;
 mod pace;
 mod target;
+#[cfg(test)]
+mod toy;
 mod wire;
 
 pub use drain::Drain;

@@ -67,7 +67,13 @@ impl Pace {
         *self = Self::new(limits);
     }
 
-    /// `n` bytes moved.
+    /// Whether the client was being waited for.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting_since.is_some()
+    }
+
+    /// `n` bytes moved, and the wait is over.
     #[inline]
     pub(crate) fn moved(&mut self, n: usize) {
         self.moved += n as u64;

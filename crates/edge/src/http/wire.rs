@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use mezu_tunnel::tls::ServerStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A byte stream to a client.
@@ -18,6 +19,21 @@ pub trait Wire: AsyncRead + AsyncWrite + Unpin {
         ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
         into.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Bytes that were taken by a write but not by the socket.
+    fn unsent(&self) -> usize {
+        0
+    }
+}
+
+impl Wire for ServerStream {
+    fn poll_read_into(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>> {
+        Self::poll_read_into(self, cx, into)
+    }
+
+    fn unsent(&self) -> usize {
+        Self::unsent(self)
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Decoder {
     Chunked(Chunk),
     /// After an upgrade: all is body until the client half-closes.
     Raw,
+    /// Malformed, for good: nothing behind it can be told apart.
+    Failed(&'static str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,12 +72,15 @@ impl Decoder {
             Self::Sized(_) if input.is_empty() => Ok(Step::More),
             Self::Sized(left) => Ok(Step::Data(at_most(input.len(), *left))),
             Self::Chunked(chunk) => {
-                let step = chunk.step(input, limits)?;
-                if matches!(step, Step::End | Step::Trailers(_)) {
-                    *self = Self::End;
+                let step = chunk.step(input, limits);
+                match step {
+                    Ok(Step::End | Step::Trailers(_)) => *self = Self::End,
+                    Ok(_) => {}
+                    Err(rule) => *self = Self::Failed(rule),
                 }
-                Ok(step)
+                step
             }
+            Self::Failed(rule) => Err(rule),
         }
     }
 
@@ -84,7 +89,7 @@ impl Decoder {
         match self {
             Self::Sized(left) => *left = left.saturating_sub(n as u64),
             Self::Chunked(chunk) => chunk.took(n as u64),
-            Self::End | Self::Raw => {}
+            Self::End | Self::Raw | Self::Failed(_) => {}
         }
     }
 
@@ -96,7 +101,7 @@ impl Decoder {
             Self::Chunked(Chunk { state: ChunkState::Data(left), .. }) => {
                 *left == n as u64 && input.get(n..).is_some_and(|rest| rest.starts_with(b"\r\n0\r\n\r\n"))
             }
-            Self::Chunked(_) | Self::Raw => false,
+            Self::Chunked(_) | Self::Raw | Self::Failed(_) => false,
         }
     }
 
@@ -112,7 +117,7 @@ impl Decoder {
     pub(crate) fn left(&self) -> u64 {
         match self {
             Self::Sized(left) => *left,
-            Self::End | Self::Chunked(_) | Self::Raw => 0,
+            Self::End | Self::Chunked(_) | Self::Raw | Self::Failed(_) => 0,
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::http::{BodyLength, BodyPart, ClientGone, ResponseLength, pace::Pace, 
 
 /// While this much waits to be written, `poll_send` writes before it takes more.
 const OUT_SOFT: usize = 32 * 1024;
-/// Pieces from this size are not copied when nothing waits before them.
-const DIRECT: usize = 8 * 1024;
+/// Pieces from this size are not copied: they follow what waits before them in the same write.
+const DIRECT: usize = 4 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -139,28 +139,32 @@ impl<'x, 'l, W: Wire> Exchange<'x, 'l, W> {
         }
     }
 
-    /// Takes all of `data` at once into the out buffer.
-    fn append(&mut self, data: &mut Bytes, chunked: bool) {
-        let out = &mut self.link.warm.out;
-        if chunked {
-            out.reserve(data.len() + 20);
-            encode::chunk_size(out, data.len());
-        }
-        out.extend_from_slice(data);
-        if chunked {
-            out.extend_from_slice(b"\r\n");
-        }
-        data.clear();
-    }
-
     fn poll_plain(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), ClientGone>> {
-        while data.len() >= DIRECT && self.link.unsent() == 0 {
+        while data.len() >= DIRECT {
             let n = ready!(self.link.poll_direct(cx, data))?;
             data.advance(n);
         }
         if !data.is_empty() {
             ready!(self.link.poll_out(cx, OUT_SOFT))?;
-            self.append(data, false);
+            self.link.warm.out.extend_from_slice(data);
+            data.clear();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_chunks(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), ClientGone>> {
+        while !data.is_empty() {
+            ready!(self.link.poll_out(cx, OUT_SOFT))?;
+            let mut chunk = data.split_to(data.len().min(OUT_SOFT));
+            encode::chunk_size(&mut self.link.warm.out, chunk.len());
+            if chunk.len() >= DIRECT {
+                match self.link.poll_direct(cx, &chunk) {
+                    Poll::Ready(taken) => chunk.advance(taken?),
+                    Poll::Pending => {} // copied below: a chunk that was announced is never put back
+                }
+            }
+            self.link.warm.out.extend_from_slice(&chunk);
+            self.link.warm.out.extend_from_slice(b"\r\n");
         }
         Poll::Ready(Ok(()))
     }
@@ -271,10 +275,7 @@ impl<W: Wire> crate::http::Exchange for Exchange<'_, '_, W> {
                 self.phase = Phase::Body(Encoding::Length(left - (before - data.len() as u64)));
                 return sent;
             }
-            Phase::Body(Encoding::Chunked) => {
-                ready!(self.link.poll_out(cx, OUT_SOFT))?;
-                self.append(data, true);
-            }
+            Phase::Body(Encoding::Chunked) => return self.poll_chunks(cx, data),
             Phase::Body(Encoding::UntilClose | Encoding::Raw) => return self.poll_plain(cx, data),
             Phase::Waiting | Phase::Finished | Phase::Aborted => return Poll::Ready(Err(ClientGone::Closed)),
         }

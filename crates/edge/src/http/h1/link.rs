@@ -1,7 +1,7 @@
 //! The connection under an HTTP/1 exchange: bounded reading ahead, one out buffer, the minimum rate both ways.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -31,6 +31,9 @@ pub(crate) struct Link<'l, W> {
     pub(crate) alarm: Alarm,
     pub(crate) reading: Pace,
     writing: Pace,
+    /// Bytes given to `io`, and how many of them were counted as moved.
+    accepted: u64,
+    counted: u64,
     pub(crate) limits: &'l Limits,
 }
 
@@ -46,6 +49,8 @@ impl<'l, W: Wire> Link<'l, W> {
             alarm: Alarm::default(),
             reading: Pace::new(limits),
             writing: Pace::new(limits),
+            accepted: 0,
+            counted: 0,
             limits,
         }
     }
@@ -131,10 +136,21 @@ impl<'l, W: Wire> Link<'l, W> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes bytes past the out buffer, which must be empty.
-    pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, ClientGone>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.written(cx, written)
+    /// Writes the out buffer and `data` behind it as one stretch, without copying `data`. Says how much of `data` was
+    /// taken.
+    pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, ClientGone>> {
+        let before = self.unsent();
+        let waiting = self.warm.out.get(self.sent..).unwrap_or_default();
+        let parts = [IoSlice::new(waiting), IoSlice::new(data)];
+        let parts = if before == 0 { parts.get(1..).unwrap_or_default() } else { &parts };
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
+        let written = ready!(self.written(cx, written))?;
+        self.sent += written.min(before);
+        if self.unsent() == 0 {
+            self.warm.out.clear();
+            self.sent = 0;
+        }
+        Poll::Ready(Ok(written - written.min(before)))
     }
 
     /// Puts all on the wire, the TLS layer's buffer too.
@@ -144,7 +160,10 @@ impl<'l, W: Wire> Link<'l, W> {
         }
         ready!(self.poll_out(cx, 0))?;
         match Pin::new(&mut self.io).poll_flush(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) => {
+                self.progress();
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Err(_)) => Poll::Ready(Err(self.fail(ClientGone::Closed))),
             Poll::Pending => self.poll_stalled(cx).map(Err),
         }
@@ -176,7 +195,8 @@ impl<'l, W: Wire> Link<'l, W> {
     ) -> Poll<Result<usize, ClientGone>> {
         match written {
             Poll::Ready(Ok(n)) if n > 0 => {
-                self.writing.moved(n);
+                self.accepted += n as u64;
+                self.progress();
                 Poll::Ready(Ok(n))
             }
             Poll::Ready(_) => Poll::Ready(Err(self.fail(ClientGone::Closed))),
@@ -184,8 +204,19 @@ impl<'l, W: Wire> Link<'l, W> {
         }
     }
 
+    /// Ends a wait for the client to read, if there was one.
+    fn progress(&mut self) {
+        if self.writing.is_waiting() {
+            let on_wire = self.accepted.saturating_sub(self.io.unsent() as u64);
+            let moved = usize::try_from(on_wire.saturating_sub(self.counted)).unwrap_or(usize::MAX);
+            self.counted = self.counted.max(on_wire);
+            self.writing.moved(moved);
+        }
+    }
+
     /// The client does not read: it has the minimum rate's time, then it is cut off.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<ClientGone> {
+        self.progress();
         ready!(self.writing.poll_too_slow(cx, &mut self.alarm));
         Poll::Ready(self.fail(ClientGone::TooSlow))
     }

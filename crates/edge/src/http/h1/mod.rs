@@ -68,7 +68,7 @@ pub(crate) async fn serve<W: Wire, S: Serve>(io: W, conn: ConnInfo, service: Rc<
             }
             After::Close => return front.shut_down().await,
             // What was answered so far may go out; that it is not whole shows in its framing.
-            After::Break => return poll_fn(|cx| Poll::Ready(drop(front.link.poll_flush(cx)))).await,
+            After::Break => return poll_fn(|cx| front.poll_parting(cx)).await,
         }
     }
 }
@@ -206,6 +206,12 @@ impl<'l, W: Wire> Front<'l, W> {
     fn poll_discard_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.discarding_since.get_or_insert_with(Instant::now);
         self.link.alarm.poll_until(cx, since + LINGER)
+    }
+
+    /// Writes what can be written without waiting.
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = self.link.poll_flush(cx);
+        Poll::Ready(())
     }
 
     async fn refuse<S: Serve>(&mut self, conn: &ConnInfo, service: &S, problem: BadRequest) {

@@ -5,7 +5,7 @@
 //! with one system call; an idle one writes at once.
 
 use std::{
-    future::{Future, poll_fn},
+    future::{Future as _, poll_fn},
     pin::Pin,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -100,7 +100,8 @@ impl Driver {
 
     fn digest(&mut self) -> Result<Read, Death> {
         let mut state = self.session.0.state.borrow_mut();
-        state.connection.handle_input(now(), &mut self.input)?;
+        // A violation makes the connection dead, which the events say.
+        let _ = state.connection.handle_input(now(), &mut self.input);
         let woken = state.dispatch();
         state.ended()?;
         Ok(if woken > 0 { Read::Woke } else { Read::Quiet })
@@ -143,7 +144,7 @@ impl Driver {
             }
         }
         let mut state = self.session.0.state.borrow_mut();
-        if state.is_finished() {
+        if state.is_drained() && self.carrier.unsent() == 0 {
             return Err(Death::Local);
         }
         state.park_driver(cx);

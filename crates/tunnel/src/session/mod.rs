@@ -21,10 +21,10 @@ use std::{
 use bytes::BytesMut;
 use mezu_model::{Context, GateId, RequestHead};
 use mezu_runtime::{Scope, spawn_local};
-use mezu_tunnel_proto::{Config, Connection, Death, OpenError, OpenOptions, Role};
+use mezu_tunnel_proto::{Config, Connection, Death, OpenError, OpenOptions, Role, hello::Refused};
 
-use self::{driver::Driver, state::State};
 pub use self::stream::Stream;
+use self::{driver::Driver, state::State};
 use crate::carrier::Carrier;
 
 /// One tunnel. Clones name the same one. It lives on one thread.
@@ -72,32 +72,32 @@ impl Session {
         self.0.gate_id
     }
 
-    /// How long nothing was heard from the peer.
+    /// How long the peer has owed a sign of life: zero unless it was asked and has not answered.
     pub fn silent_for(&self) -> Duration {
-        state::now().saturating_duration_since(self.last_heard())
+        self.0.state.borrow().connection.silent_for(state::now())
     }
 
+    /// When the last bytes came.
     pub fn last_heard(&self) -> Instant {
         self.0.state.borrow().connection.last_heard()
     }
 
-    /// Sends a request (edge only). An error means that nothing was sent.
+    /// Sends a request (edge only). Also says how many of the inline bytes went with it; the rest, and END, are for
+    /// [`Stream::poll_send`]. An error means that nothing was sent.
     pub fn open(
         &self,
         context: &Context,
         head: &RequestHead,
         workload: u32,
         options: OpenOptions<'_>,
-    ) -> Result<Stream, OpenError> {
-        let id = self.0.state.borrow_mut().open(context, head, workload, options)?;
-        Ok(Stream::new(self.clone(), id))
+    ) -> Result<(Stream, usize), OpenError> {
+        let (id, taken) = self.0.state.borrow_mut().open(context, head, workload, options)?;
+        Ok((Stream::new(self.clone(), id), taken))
     }
 
     /// The next request (gate only); `None` when no more will come.
     pub async fn accept(&self) -> Option<Stream> {
-        poll_fn(|cx| self.0.state.borrow_mut().poll_accept(cx))
-            .await
-            .map(|id| Stream::new(self.clone(), id))
+        poll_fn(|cx| self.0.state.borrow_mut().poll_accept(cx)).await.map(|id| Stream::new(self.clone(), id))
     }
 
     /// No new streams from now on; those that are open finish, then the session closes.
@@ -105,9 +105,9 @@ impl Session {
         self.0.state.borrow_mut().drain();
     }
 
-    /// Ends it now; open streams fail.
-    pub fn close(&self) {
-        self.0.state.borrow_mut().close();
+    /// Ends it now and tells the peer why; open streams fail.
+    pub fn close(&self, why: &Refused) {
+        self.0.state.borrow_mut().close(why);
     }
 
     /// Waits for the end and says why.

@@ -3,11 +3,14 @@
 use std::{
     collections::VecDeque,
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use mezu_model::{Context as RequestContext, RequestHead};
-use mezu_tunnel_proto::{Connection, Death, Event, OpenError, OpenOptions, StreamId};
+use mezu_tunnel_proto::{Connection, Death, Event, OpenError, OpenOptions, StreamId, hello::Refused};
+
+/// Silence after which a peer that was asked counts as slow.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 pub(super) struct State {
     pub(super) connection: Connection,
@@ -17,7 +20,8 @@ pub(super) struct State {
     streams: Vec<Wakers>,
     accepted: VecDeque<StreamId>,
     acceptor: Option<Waker>,
-    draining: bool,
+    drain_asked: bool,
+    drained: bool,
     death: Option<Death>,
     mourners: Vec<Waker>,
     /// Scratch for waking outside the loop over events.
@@ -46,7 +50,8 @@ impl State {
             streams: Vec::new(),
             accepted: VecDeque::new(),
             acceptor: None,
-            draining: false,
+            drain_asked: false,
+            drained: false,
             death: None,
             mourners: Vec::new(),
             woken: Vec::new(),
@@ -54,15 +59,14 @@ impl State {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.death.is_none() && !self.draining && self.connection.is_responsive()
+        // A gate far away may take its time; one that takes several round trips is not given new requests.
+        let patience = self.connection.rtt().map_or(PATIENCE, |rtt| PATIENCE.max(rtt * 3));
+        self.death.is_none() && !self.connection.is_draining() && self.connection.silent_for(now()) < patience
     }
 
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining
-    }
-
-    pub(super) fn death(&self) -> Option<&Death> {
-        self.death.as_ref()
+    /// Whether the drain is complete: then the session ends when its output is written.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained && !self.connection.wants_write()
     }
 
     /// Output may have been made: the driver shall write it after the tasks that are ready now.
@@ -90,10 +94,10 @@ impl State {
         head: &RequestHead,
         workload: u32,
         options: OpenOptions<'_>,
-    ) -> Result<StreamId, OpenError> {
-        let id = self.connection.open(now(), context, head, workload, options)?;
+    ) -> Result<(StreamId, usize), OpenError> {
+        let opened = self.connection.open(context, head, workload, options)?;
         self.touch();
-        Ok(id)
+        Ok(opened)
     }
 
     pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<StreamId>> {
@@ -116,15 +120,15 @@ impl State {
     }
 
     pub(super) fn drain(&mut self) {
-        if !self.draining {
-            self.draining = true;
+        if !self.drain_asked {
+            self.drain_asked = true;
             self.connection.drain();
             self.touch();
         }
     }
 
-    pub(super) fn close(&mut self) {
-        self.connection.close();
+    pub(super) fn close(&mut self, why: &Refused) {
+        self.connection.close(why);
         self.touch();
     }
 
@@ -172,12 +176,13 @@ impl State {
                 }
                 Event::Readable(id) => self.waiting(id).and_then(|wakers| wakers.receiver.take()),
                 Event::Writable(id) => self.waiting(id).and_then(|wakers| wakers.sender.take()),
-                Event::Draining => {
-                    self.draining = true;
+                Event::Draining => None,
+                Event::Drained => {
+                    self.drained = true;
                     None
                 }
-                Event::Dead(death) => {
-                    self.die(death);
+                Event::Dead => {
+                    self.die(self.connection.death().cloned().unwrap_or(Death::Closed));
                     None
                 }
             };
@@ -194,6 +199,7 @@ impl State {
         if self.death.is_some() {
             return;
         }
+        self.connection.handle_closed();
         self.death = Some(death);
         for wakers in self.streams.drain(..) {
             self.woken.extend(wakers.receiver);

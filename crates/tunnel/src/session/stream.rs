@@ -30,7 +30,7 @@ impl Stream {
         self.id
     }
 
-    /// How long nothing was heard from the peer on this carrier.
+    /// See [`Session::silent_for`].
     pub fn silent_for(&self) -> Duration {
         self.session.silent_for()
     }
@@ -60,7 +60,8 @@ impl Stream {
                 state.wait_to_send(id, cx);
                 Poll::Pending
             }
-            other => Poll::Ready(other),
+            Ok(taken) => Poll::Ready(Ok(taken)),
+            Err(error) => Poll::Ready(Err(error)),
         })
     }
 

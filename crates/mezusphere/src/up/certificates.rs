@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use mezu_edge::certs::CertStore;
+use mezu_edge::CertStore;
 use mezu_model::Hostname;
 use mezu_runtime::Scope;
 use time::OffsetDateTime;

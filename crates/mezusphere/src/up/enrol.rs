@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use mezu_edge::enrol::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
+use mezu_edge::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
 use mezu_model::{Hostname, Label};
 use mezu_snapshot::Snapshot;
 use mezu_store::EnrolRefusal;

@@ -28,6 +28,6 @@ impl Live {
     /// The edge's metrics in the Prometheus text format.
     #[must_use]
     pub(super) fn metrics(&self) -> String {
-        self.edge().map(EdgeHandle::metrics).unwrap_or_default()
+        self.edge().map(|edge| edge.metrics().text()).unwrap_or_default()
     }
 }

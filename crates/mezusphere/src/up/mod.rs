@@ -141,7 +141,7 @@ impl Running {
         self.ops.draining.store(true, Ordering::Relaxed);
         tracing::info!(seconds = self.drain_timeout.as_secs(), "draining");
         if let Some(edge) = self.ops.live.edge() {
-            edge.drain(self.drain_timeout).await;
+            edge.drain().await;
         }
         self.scope.stop();
         self.scope.finished().await;
@@ -150,6 +150,13 @@ impl Running {
         }
         let _ = std::fs::remove_file(self.data.file(crate::api::SOCKET));
         tracing::info!("stopped");
+    }
+}
+
+impl Drop for Running {
+    /// Without a drain everything is cut.
+    fn drop(&mut self) {
+        self.scope.stop();
     }
 }
 
@@ -215,8 +222,9 @@ async fn start_edge(
         config.workers = workers;
     }
     config.limits = settings.limits.clone();
+    config.limits.drain = settings.drain_timeout;
     config.public_port = settings.public_port;
-    let edge = Edge::start(config, publisher.snapshots(), enroller).map_err(|error| UpError::Edge(error.to_string()))?;
+    let edge = Edge::start(config, publisher.snapshots(), enroller).map_err(|error| UpError::Edge(mezu_runtime::Chain(&error).to_string()))?;
     let (https_addr, http_addr) = (edge.https_addr(), edge.http_addr());
     live.set(edge);
     let notes = [https.note, http.and_then(|choice| choice.note)].into_iter().flatten().collect();

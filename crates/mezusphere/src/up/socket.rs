@@ -45,7 +45,7 @@ pub(super) fn router(ops: Arc<Ops>) -> Router {
         .route("/v1/workloads", get(async |State(ops): State<Arc<Ops>>| answer(ops.workloads().await)))
         .route("/v1/routes", get(async |State(ops): State<Arc<Ops>>| answer(ops.routes().await)).post(add_route))
         .route("/v1/routes/{id}", delete(remove_route))
-        .fallback(async || problem(StatusCode::NOT_FOUND, "no_such_operation", "There is no such operation."))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "no_such_operation", "there is no such operation"))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(ops)
 }
@@ -53,7 +53,7 @@ pub(super) fn router(ops: Arc<Ops>) -> Router {
 async fn create_key(State(ops): State<Arc<Ops>>, Body(new): Body<api::NewKey>) -> Response {
     match PublicKey::from_hex(&new.public_key) {
         Some(public) => answer(ops.create_key(new.name, public).await),
-        None => problem(StatusCode::BAD_REQUEST, "bad_public_key", "public_key must be 64 hex digits."),
+        None => problem(StatusCode::BAD_REQUEST, "bad_public_key", "public_key must be 64 hex digits"),
     }
 }
 
@@ -101,7 +101,7 @@ fn answer<T: serde::Serialize>(result: Result<T, OpError>) -> Response {
         Ok(value) => Json(value).into_response(),
         Err(error) => {
             let (status, code) = kind(&error);
-            problem(status, code, &format!("{}.", sentence(&error.to_string())))
+            problem(status, code, &error.to_string())
         }
     }
 }
@@ -130,10 +130,4 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("Error").to_string();
     let body = api::Problem { code: code.to_string(), title, status: status.as_u16(), detail: detail.to_string() };
     (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
-}
-
-/// An error text as the begin of a sentence.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -1,0 +1,161 @@
+//! Whole instances on free ports.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+
+use mezu_edge::{Enrol as _, EnrolError, Enrolment};
+use mezu_model::{GateId, Label, Seed};
+use tempfile::TempDir;
+
+use super::*;
+
+fn settings(dir: &TempDir) -> Settings {
+    let mut settings = Settings::on_free_ports(&dir.path().join("data")).unwrap();
+    settings.workers = std::num::NonZeroUsize::new(1);
+    settings.drain_timeout = Duration::from_secs(1);
+    settings
+}
+
+async fn start(dir: &TempDir) -> Running {
+    Running::start(settings(dir)).await.unwrap()
+}
+
+fn public(seed: &Seed) -> mezu_model::PublicKey {
+    mezu_tunnel::auth::public_key(seed).unwrap()
+}
+
+#[tokio::test]
+async fn the_first_start_makes_a_key_and_the_second_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let first = start(&dir).await;
+    let seed = first.first_key().unwrap();
+    let stored = first.ops.publisher.current();
+    assert_eq!(stored.keys.iter().map(|key| key.public).collect::<Vec<_>>(), [public(seed)]);
+    let file = first.first_key_file();
+    assert_eq!(fs::read_to_string(&file).unwrap().trim(), seed.to_text());
+    first.drain().await;
+
+    let second = start(&dir).await;
+    assert!(second.first_key().is_none());
+    assert_eq!(*second.ops.publisher.current(), *stored);
+    second.drain().await;
+}
+
+#[tokio::test]
+async fn a_crash_between_file_and_store_keeps_the_announced_key() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let seed = mezu_tunnel::auth::new_seed().unwrap();
+    fs::write(data.join(first_key::FILE), seed.to_text()).unwrap();
+    let running = start(&dir).await;
+    assert_eq!(running.ops.publisher.current().keys.first().unwrap().public, public(&seed));
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn two_instances_do_not_share_a_directory() {
+    let dir = TempDir::new().unwrap();
+    let first = start(&dir).await;
+    assert!(matches!(Running::start(settings(&dir)).await, Err(UpError::InUse { .. })));
+    first.drain().await;
+    start(&dir).await.drain().await;
+}
+
+#[tokio::test]
+async fn the_admin_listener_stays_on_loopback_unless_told() {
+    let dir = TempDir::new().unwrap();
+    let mut open = settings(&dir);
+    open.admin = ([0, 0, 0, 0], 0).into();
+    assert!(matches!(Running::start(open.clone()).await, Err(UpError::AdminPublic(_))));
+    open.admin_public = true;
+    Running::start(open).await.unwrap().drain().await;
+}
+
+#[tokio::test]
+async fn a_broken_store_starts_from_the_last_good_snapshot_and_heals() {
+    let dir = TempDir::new().unwrap();
+    let first = start(&dir).await;
+    let good = first.ops.publisher.current();
+    first.drain().await;
+    let file = dir.path().join("data/mezusphere.db");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, vec![b'x'; 8192]).unwrap();
+
+    let running = start(&dir).await;
+    assert_eq!(*running.ops.publisher.current(), *good);
+    let status = running.ops.status().await.unwrap();
+    assert!(!status.warnings.is_empty());
+    assert!(matches!(running.ops.keys().await, Err(ops::OpError::NoStore)));
+
+    fs::write(&file, whole).unwrap();
+    let healed = async {
+        while running.ops.store.get().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), healed).await.unwrap();
+    assert_eq!(running.ops.keys().await.unwrap().len(), 1);
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_broken_store_without_a_snapshot_is_an_error() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("mezusphere.db"), vec![b'x'; 8192]).unwrap();
+    assert!(matches!(Running::start(settings(&dir)).await, Err(UpError::Store(_))));
+}
+
+fn enroller(running: &Running) -> Enroller {
+    let Ops { store, publisher, place, .. } = &*running.ops;
+    Enroller { store: store.clone(), publisher: publisher.clone(), base: place.base.clone() }
+}
+
+fn enrolment(running: &Running, names: &[&str]) -> Enrolment {
+    let snapshot = running.ops.publisher.current();
+    let key = snapshot.keys.first().unwrap();
+    let names = names.iter().map(|name| name.parse::<Label>().unwrap()).collect();
+    Enrolment { key: key.id, org: key.org, gate: GateId::from_bytes([1; 16]), names }
+}
+
+#[tokio::test]
+async fn an_enrolled_name_is_served_before_its_gate_hears_of_it() {
+    let dir = TempDir::new().unwrap();
+    let running = start(&dir).await;
+    let asked = enrolment(&running, &["shop", "blog"]);
+    let enrolled = enroller(&running).enrol(asked.clone()).await.unwrap();
+    let hosts: Vec<String> = enrolled.iter().map(|one| one.hostname.to_string()).collect();
+    assert_eq!(hosts, ["shop.mezusphere.localhost", "blog.mezusphere.localhost"]);
+    let snapshot = running.ops.publisher.current();
+    assert!(enrolled.iter().all(|one| snapshot.routes.iter().any(|route| route.host == one.hostname)));
+    // Coming back needs no store.
+    running.ops.store.get().unwrap().close().await;
+    assert_eq!(enroller(&running).enrol(asked).await.unwrap(), enrolled);
+    let new = enroller(&running).enrol(enrolment(&running, &["new"])).await;
+    assert_eq!(new, Err(EnrolError::Unavailable));
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_enrols_nothing() {
+    let dir = TempDir::new().unwrap();
+    let running = start(&dir).await;
+    let asked = enrolment(&running, &["shop"]);
+    enroller(&running).enrol(asked.clone()).await.unwrap();
+    running.ops.revoke_key(asked.key).await.unwrap();
+    assert!(running.ops.publisher.current().keys.is_empty());
+    assert!(matches!(enroller(&running).enrol(asked).await, Err(EnrolError::Refused(_))));
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_dropped_instance_lets_everything_go() {
+    let dir = TempDir::new().unwrap();
+    let running = start(&dir).await;
+    let admin = running.admin_addr();
+    drop(running);
+    let free = async { while TcpListener::bind(admin).await.is_err() { tokio::task::yield_now().await } };
+    tokio::time::timeout(Duration::from_secs(10), free).await.unwrap();
+}

@@ -1,0 +1,178 @@
+//! The built binary, as a script meets it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+struct Instance {
+    dir: TempDir,
+    child: Child,
+}
+
+impl Instance {
+    fn start() -> Self {
+        Self::start_in(TempDir::new().unwrap())
+    }
+
+    /// Starts the binary and waits until it says that it serves.
+    fn start_in(dir: TempDir) -> Self {
+        let any = "127.0.0.1:0";
+        let mut child = mezusphere(&dir)
+            .args(["up", "--https", any, "--http", any, "--admin", any, "--workers", "1", "--log-format", "json"])
+            .args(["--drain-timeout", "1s"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let serving = lines.by_ref().map_while(Result::ok).any(|line| {
+            assert!(!line.contains("mzs_gate_"), "a key in the log: {line}");
+            serde_json::from_str::<Value>(&line).is_ok_and(|line| line["message"] == "serving")
+        });
+        assert!(serving, "it did not start");
+        // Kept read, so that the child never waits for a full pipe.
+        std::thread::Builder::new().spawn(move || lines.for_each(drop)).unwrap();
+        Self { dir, child }
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        mezusphere(&self.dir).args(words).output().unwrap()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let output = self.run(&[words, &["--json"]].concat());
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn refused(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Kills without warning and gives the directory back.
+    fn crash(mut self) -> TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.dir, TempDir::new().unwrap())
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn mezusphere(dir: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mezusphere"));
+    command.env("MEZUSPHERE_DATA", dir.path().join("data")).env_remove("MEZUSPHERE_LOG");
+    command
+}
+
+#[test]
+fn keys_from_making_to_revoking() {
+    let instance = Instance::start();
+    let first = std::fs::read_to_string(instance.dir.path().join("data/first-key")).unwrap();
+    assert!(first.starts_with("mzs_gate_"));
+
+    let made = instance.run(&["key", "create", "--name", "laptop"]);
+    let secret = String::from_utf8(made.stdout).unwrap();
+    assert!(secret.starts_with("mzs_gate_") && secret.lines().count() == 1, "{secret}");
+
+    let file: PathBuf = instance.dir.path().join("key");
+    instance.json(&["key", "create", "--out", file.to_str().unwrap()]);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let names = |list: &Value| list.as_array().unwrap().iter().map(|key| key["name"].to_string()).collect::<Vec<_>>();
+    assert_eq!(names(&instance.json(&["key", "list"])), ["\"first\"", "\"laptop\"", "\"key-1\""]);
+    assert!(instance.refused(&["key", "create", "--name", "laptop"]).contains("exists already"));
+    assert_eq!(instance.json(&["key", "revoke", "laptop"])["revoked"], true);
+    assert!(instance.refused(&["key", "revoke", "laptop"]).contains("no live key"));
+    assert_eq!(names(&instance.json(&["key", "list"])), ["\"first\"", "\"key-1\""]);
+    assert_eq!(instance.json(&["key", "list", "--all"]).as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_secret_never_reaches_the_instance() {
+    let instance = Instance::start();
+    let secret = instance.json(&["key", "create"])["secret"].as_str().unwrap().to_string();
+    let data = instance.dir.path().join("data");
+    let mut files = vec![data];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.is_file() {
+            let content = std::fs::read(&path).unwrap();
+            assert!(!content.windows(secret.len()).any(|part| part == secret.as_bytes()), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    let instance = Instance::start();
+    assert!(instance.refused(&["route", "add", "a.test", "--workload", "shop"]).contains("no workload"));
+    assert!(instance.refused(&["route", "remove", "a.test"]).contains("route list"));
+    let second = mezusphere(&instance.dir).arg("up").output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("already uses"));
+}
+
+#[test]
+fn without_an_instance_the_exit_code_says_so() {
+    let dir = TempDir::new().unwrap();
+    let output = mezusphere(&dir).arg("status").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("mezusphere up"));
+    assert_eq!(mezusphere(&dir).arg("nonsense").output().unwrap().status.code(), Some(2));
+    assert!(mezusphere(&dir).args(["completions", "bash"]).output().unwrap().status.success());
+}
+
+#[test]
+fn a_term_signal_ends_it_cleanly_and_frees_the_directory() {
+    let mut instance = Instance::start();
+    assert_eq!(instance.json(&["status"])["draining"], false);
+    instance.signal("-TERM");
+    assert!(instance.child.wait().unwrap().success());
+    let dir = std::mem::replace(&mut instance.dir, TempDir::new().unwrap());
+    drop(instance);
+    Instance::start_in(dir);
+}
+
+#[test]
+fn no_acknowledged_key_is_lost_to_a_crash() {
+    let mut dir = TempDir::new().unwrap();
+    for round in 1..=5 {
+        let instance = Instance::start_in(dir);
+        instance.json(&["key", "create", "--name", &format!("round-{round}")]);
+        // What nobody waits for may or may not be kept; it must not harm the rest.
+        let mut pending = mezusphere(&instance.dir).args(["key", "create", "--json"]).stdout(Stdio::null()).spawn().unwrap();
+        dir = instance.crash();
+        pending.wait().unwrap();
+    }
+    let instance = Instance::start_in(dir);
+    let keys = instance.json(&["key", "list"]);
+    for round in 1..=5 {
+        let name = format!("round-{round}");
+        assert!(keys.as_array().unwrap().iter().any(|key| key["name"] == name.as_str()), "{name}");
+    }
+    let db = instance.crash();
+    let check = Command::new("sqlite3").arg(db.path().join("data/mezusphere.db")).arg("PRAGMA integrity_check").output();
+    if let Ok(check) = check {
+        assert_eq!(String::from_utf8(check.stdout).unwrap().trim(), "ok");
+    }
+}

@@ -73,6 +73,7 @@ impl RecvWindow {
         Self { start, size: start, allow: start, pending: 0, since: None }
     }
 
+    #[cfg(test)]
     pub(crate) const fn size(&self) -> u32 {
         self.size
     }

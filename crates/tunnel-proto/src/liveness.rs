@@ -63,6 +63,7 @@ pub(crate) struct Liveness {
     /// Sent and unanswered, by the low bits of their number.
     asked: [Option<(u64, Instant)>; 4],
     next: u64,
+    answered: u64,
     rtt: Option<Duration>,
     floor: Option<Duration>,
 }
@@ -79,6 +80,7 @@ impl Liveness {
             opened: false,
             asked: [None; 4],
             next: 1,
+            answered: 0,
             rtt: None,
             floor: None,
         }
@@ -121,11 +123,15 @@ impl Liveness {
         oldest.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
     }
 
-    /// A PONG; false when nobody asked for it.
+    /// A PONG; false when nobody asked for it. On a slow carrier it may come when its PING is no longer remembered.
     pub(crate) fn pong(&mut self, bytes: [u8; 8], now: Instant) -> bool {
         let number = u64::from_be_bytes(bytes);
-        let Some(entry) = self.asked.get_mut((number & 3) as usize) else { return false };
-        let Some((_, at)) = entry.take_if(|(asked, _)| *asked == number) else { return false };
+        if number <= self.answered || number >= self.next {
+            return false;
+        }
+        self.answered = number;
+        let entry = self.asked.get_mut((number & 3) as usize);
+        let Some((_, at)) = entry.and_then(|entry| entry.take_if(|(asked, _)| *asked == number)) else { return true };
         let sample = now.saturating_duration_since(at);
         self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
         self.floor = Some(self.floor.map_or(sample, |floor| sample.min(floor + floor / 16)));
@@ -263,10 +269,17 @@ mod tests {
         assert!(gate.pong(first, now + 40 * MS));
         assert!(!gate.pong(first, now + 40 * MS));
         assert!(!gate.pong([0xff; 8], now));
+        assert!(!gate.pong([0; 8], now));
         assert_eq!((gate.rtt(), gate.floor()), (Some(40 * MS), Some(40 * MS)));
         let second = gate.ping(now);
         assert!(gate.pong(second, now + 120 * MS));
         assert_eq!(gate.rtt(), Some(50 * MS));
         assert!(gate.floor().unwrap() < 43 * MS);
+        let forgotten = gate.ping(now);
+        for _ in 0..9 {
+            gate.ping(now);
+        }
+        assert!(gate.pong(forgotten, now + 9000 * MS));
+        assert_eq!(gate.rtt(), Some(50 * MS));
     }
 }

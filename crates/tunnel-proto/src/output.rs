@@ -40,6 +40,11 @@ impl Output {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.buf.capacity()
+    }
+
     /// Gives the memory back if nothing waits.
     pub(crate) fn shrink(&mut self) {
         if self.is_empty() {

@@ -89,6 +89,11 @@ impl Streams {
         self.open.remove(&id.wire).is_some()
     }
 
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.capacity()
+    }
+
     /// Gives memory back when there is no stream at all.
     pub(crate) fn shrink(&mut self) {
         if self.free.len() == self.slots.len() && !self.slots.is_empty() {

@@ -76,8 +76,7 @@ impl Connection {
             return;
         }
         stream.reset_by_us = Some(reason);
-        stream.cut |= stream.receiving != Receiving::Done;
-        let cut = stream.cut;
+        stream.cut = true;
         // Answering the peer's RESET closes our direction; else it also asks the peer to close its own.
         if stream.reset_by_peer.is_none() || stream.sending != Sending::Done {
             self.out.frame(Kind::Reset, false, id.wire(), &[reason.code()]);
@@ -85,9 +84,7 @@ impl Connection {
         stream.sending = Sending::Done;
         self.turns.leave(id, stream);
         alarm(&mut self.events, id, stream);
-        if cut {
-            self.discard(id);
-        }
+        self.discard(id);
         self.sweep(id);
         self.give_turns();
     }

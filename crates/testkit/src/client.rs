@@ -102,6 +102,7 @@ impl Response {
 }
 
 /// A connection to an edge.
+#[allow(clippy::large_enum_variant, reason = "a test has a handful")]
 pub enum Client {
     H1(h1::Connection),
     H2(h2::Connection),
@@ -211,6 +212,15 @@ impl Exchange<'_> {
             Self::H1(exchange) => Ok(exchange.trailers()),
             Self::H2(exchange) => exchange.trailers().await,
         }
+    }
+
+    /// The rest of the body, once the head was read.
+    pub async fn response_body(mut self) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
     }
 
     /// Everything that is still to come.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use mezu_model::WorkloadId;
 use mezu_runtime::Chain;
 use mezu_snapshot::Snapshot;
 use mezu_tunnel::proto::ByteBudget;
@@ -184,6 +185,11 @@ impl EdgeHandle {
 
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.shared.metrics)
+    }
+
+    /// Gates that serve a workload now.
+    pub fn gates(&self, workload: WorkloadId) -> u32 {
+        self.shared.presence.reach(workload).gates()
     }
 
     /// Client connections open now.

@@ -22,7 +22,7 @@ impl Live {
     /// Gates connected for a workload.
     #[must_use]
     pub(super) fn gates(&self, workload: WorkloadId) -> usize {
-        self.edge().map_or(0, |edge| edge.gates(workload))
+        self.edge().map_or(0, |edge| usize::try_from(edge.gates(workload)).unwrap_or(usize::MAX))
     }
 
     /// The edge's metrics in the Prometheus text format.

@@ -110,6 +110,11 @@ impl Session {
         self.0.state.borrow_mut().close(why);
     }
 
+    /// Waits until either side drains, or the end: time to have another session take over.
+    pub async fn draining(&self) {
+        poll_fn(|cx| self.0.state.borrow_mut().poll_draining(cx)).await;
+    }
+
     /// Waits for the end and says why.
     pub async fn closed(&self) -> Death {
         poll_fn(|cx| match self.0.state.borrow_mut().poll_closed(cx) {

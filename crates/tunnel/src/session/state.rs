@@ -119,6 +119,10 @@ impl State {
         self.death.clone()
     }
 
+    pub(super) fn poll_draining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.is_draining() || self.poll_closed(cx).is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     pub(super) fn drain(&mut self) {
         if !self.drain_asked {
             self.drain_asked = true;
@@ -176,7 +180,10 @@ impl State {
                 }
                 Event::Readable(id) => self.waiting(id).and_then(|wakers| wakers.receiver.take()),
                 Event::Writable(id) => self.waiting(id).and_then(|wakers| wakers.sender.take()),
-                Event::Draining => None,
+                Event::Draining => {
+                    self.mourners.drain(..).for_each(Waker::wake);
+                    None
+                }
                 Event::Drained => {
                     self.drained = true;
                     None

@@ -52,6 +52,18 @@ impl Stream {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
+    /// Waits for the peer to give the stream up. For whoever has received the end and has only that to fear.
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        let id = self.id;
+        self.with(|state| match state.connection.recv(id) {
+            Ok(_) => {
+                state.wait_to_receive(id, cx);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(error),
+        })
+    }
+
     /// Gives body bytes to the tunnel: as many as credit and buffer allow. `end` counts when all were taken.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8], end: bool) -> Poll<Result<usize, StreamError>> {
         let id = self.id;

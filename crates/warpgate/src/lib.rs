@@ -1,12 +1,30 @@
 //! Warpgate: the program beside a workload that dials out to an edge and hands its requests to the workload.
 //!
 //! As a library it puts a Rust program on the internet with no port opened at all; see `examples/embed_axum.rs`.
+//!
+//! * [`Warpgate::builder`]: what to serve and where the edge is; [`Handle`]: watch it, drain it.
+//! * `gate`: the connections to the edge. `workload`: what becomes of a request. They meet in `gate/serve.rs`.
+//!
+//! One thread does all of it: tunnels, workload connections and requests share state without locks.
 
+mod edge_address;
+mod gate;
 mod in_process;
+pub mod key;
 mod stats;
+mod status;
 mod target;
+mod warpgate;
 mod workload;
 
+pub use edge_address::{EdgeAddress, InvalidEdge};
+pub use gate::{
+    dial::DialError,
+    proxy::{self, InvalidProxy, Proxy},
+};
 pub use in_process::{Acceptor, Connector};
+pub use mezu_model::{Label, Seed};
 pub use stats::{Seen, Stats};
+pub use status::{Ended, Link, Status, WorkloadStatus};
 pub use target::{Address, InvalidTarget, Target};
+pub use warpgate::{BuildError, Builder, Config, DEFAULT_CONNECTIONS, Handle, Warpgate, WorkloadConfig};

@@ -19,19 +19,22 @@ pub(crate) mod park;
 pub(crate) mod pool;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod tunnelled;
 pub(crate) mod websocket;
 
 pub(crate) use fault::{BadResponse, Fault};
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use mezu_model::{Limits, ResponseHead};
+use mezu_model::{Limits, RequestHead, ResponseHead};
 
 use crate::{Target, stats::Stats};
 use edge_stream::{EdgeStream, Request};
 
 /// Bytes read from a workload at once.
 const SCRATCH: usize = 64 * 1024;
+/// Request heads kept for the next requests.
+const SPARE_HEADS: usize = 64;
 
 /// What all requests of the thread share.
 pub(crate) struct Shared {
@@ -39,6 +42,8 @@ pub(crate) struct Shared {
     pub scratch: RefCell<Box<[u8]>>,
     /// The response head in the making; encoded before anyone else runs.
     pub head: RefCell<ResponseHead>,
+    /// Request heads to be used again.
+    heads: RefCell<Vec<RequestHead>>,
     pub limits: Limits,
     pub stats: Arc<Stats>,
 }
@@ -48,9 +53,21 @@ impl Shared {
         Rc::new(Self {
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
             head: RefCell::new(ResponseHead::default()),
+            heads: RefCell::default(),
             limits,
             stats,
         })
+    }
+
+    pub(crate) fn take_head(&self) -> RequestHead {
+        self.heads.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_head(&self, head: RequestHead) {
+        let mut heads = self.heads.borrow_mut();
+        if heads.len() < SPARE_HEADS {
+            heads.push(head);
+        }
     }
 }
 
@@ -70,9 +87,9 @@ impl Workload {
     }
 
     /// Answers one request. On error nothing more can be said on the stream but a reset with the fault.
-    pub(crate) async fn serve<S: EdgeStream>(&self, stream: &mut S, mut request: Request) -> Result<(), Fault> {
+    pub(crate) async fn serve<S: EdgeStream>(&self, stream: &mut S, request: &mut Request) -> Result<(), Fault> {
         if request.park {
-            park::until_go(stream, &mut request).await?;
+            park::until_go(stream, request).await?;
         }
         match &self.target {
             target if target.is_h1() => h1::serve(self, stream, request).await,

@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     BadResponse(#[from] BadResponse),
     #[error("the request's body is not as long as it says")]
     BadRequest,
+    #[error("the request's head or trailers cannot be used")]
+    BadHead,
     #[error("the edge named a workload that this gate does not have")]
     UnknownWorkload,
     #[error("too many requests are in flight")]

@@ -1,1 +1,1 @@
-pub(crate) async fn serve<S: super::EdgeStream>(_dir: &std::path::Path, _stream: &mut S, _request: super::Request) -> Result<(), super::Fault> { Err(super::Fault::Internal) }
+pub(crate) async fn serve<S: super::edge_stream::EdgeStream>(_dir: &std::path::Path, _stream: &mut S, _request: &super::edge_stream::Request) -> Result<(), super::Fault> { Err(super::Fault::Internal) }

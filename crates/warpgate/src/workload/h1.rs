@@ -21,7 +21,7 @@ const JOIN: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Answers one request.
-pub(crate) async fn serve<S: EdgeStream>(workload: &Workload, stream: &mut S, request: Request) -> Result<(), Fault> {
+pub(crate) async fn serve<S: EdgeStream>(workload: &Workload, stream: &mut S, request: &Request) -> Result<(), Fault> {
     let framing = request::framing(&request.head, request.body.len(), request.end).ok_or(Fault::BadRequest)?;
     let handshake = matches!(request.head.upgrade, Some(Upgrade::WebSocket)).then(Handshake::new);
     let repeatable = request.head.method.is_idempotent() && handshake.is_none();
@@ -30,10 +30,10 @@ pub(crate) async fn serve<S: EdgeStream>(workload: &Workload, stream: &mut S, re
         Some(connection) => connection,
         None => Connection::new(workload.dialer.dial().await?),
     };
-    let mut tried = attempt(workload, stream, &request, framing, handshake.as_ref(), &mut connection).await;
+    let mut tried = attempt(workload, stream, request, framing, handshake.as_ref(), &mut connection).await;
     if may_retry(&tried, repeatable, connection.used) {
         connection = Connection::new(workload.dialer.dial().await?);
-        tried = attempt(workload, stream, &request, framing, handshake.as_ref(), &mut connection).await;
+        tried = attempt(workload, stream, request, framing, handshake.as_ref(), &mut connection).await;
     }
     let finished = tried.map_err(|(fault, _)| fault)?;
     if finished.reusable && handshake.is_none() {

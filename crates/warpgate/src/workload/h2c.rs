@@ -1,3 +1,3 @@
 #[derive(Default)]
 pub(crate) struct Link {}
-pub(crate) async fn serve<S: super::EdgeStream>(_workload: &super::Workload, _stream: &mut S, _request: super::Request) -> Result<(), super::Fault> { Err(super::Fault::Internal) }
+pub(crate) async fn serve<S: super::edge_stream::EdgeStream>(_workload: &super::Workload, _stream: &mut S, _request: &super::edge_stream::Request) -> Result<(), super::Fault> { Err(super::Fault::Internal) }

@@ -141,9 +141,9 @@ pub(super) fn workload_at(target: Target) -> Workload {
 }
 
 /// Asks and expects a whole answer or a fault.
-async fn ask(workload: &Workload, request: Request) -> Result<Said, Fault> {
+async fn ask(workload: &Workload, mut request: Request) -> Result<Said, Fault> {
     let (mut stream, edge, said) = stream();
-    let result = workload.serve(&mut stream, request).await;
+    let result = workload.serve(&mut stream, &mut request).await;
     drop((stream, edge));
     result.map(|()| Rc::try_unwrap(said).unwrap().into_inner())
 }
@@ -273,7 +273,7 @@ fn bodies_go_up_with_length_and_with_chunks() {
             connection.write_all(answer.as_bytes()).await.unwrap();
         })
         .await;
-        let (served, ()) = tokio::join!(workload2.serve(&mut stream, streaming), feed);
+        let (served, ()) = tokio::join!(workload2.serve(&mut stream, &mut streaming), feed);
         served.unwrap();
         assert_eq!(said.borrow().body, b"5\r\nfirst\r\n6\r\nsecond\r\n5\r\nthird\r\n0\r\nx-sum: 1\r\n\r\n");
         assert_eq!(workload2.pool.len(), 1);
@@ -293,7 +293,7 @@ fn a_length_that_lies_is_refused_before_or_as_it_shows() {
         long.head.headers.push(b"content-length", b"5").unwrap();
         long.end = false;
         edge.send(Ok(Incoming::Data(Bytes::from_static(b"defg")))).await.unwrap();
-        assert_eq!(workload.serve(&mut stream, long).await, Err(Fault::BadRequest));
+        assert_eq!(workload.serve(&mut stream, &mut long).await, Err(Fault::BadRequest));
         assert_eq!(workload.pool.len(), 0);
     });
 }
@@ -444,7 +444,7 @@ fn every_chunk_is_passed_on_as_it_comes() {
                 let _ = go.send(()).await;
             }
         };
-        let (served, ()) = tokio::join!(workload.serve(&mut stream, request("GET", "/", b"")), watch);
+        let (served, ()) = tokio::join!(workload.serve(&mut stream, &mut request("GET", "/", b"")), watch);
         served.unwrap();
         assert_eq!(said.borrow().trailers.as_ref().unwrap().find(known::GRPC_STATUS), Some(&b"0"[..]));
     });
@@ -463,7 +463,7 @@ fn a_slow_client_gets_every_byte() {
         .await;
         let (mut stream, _edge, said) = stream();
         said.borrow_mut().window = Some((0..500).map(|i| (i * 37) % 3000).collect());
-        workload.serve(&mut stream, request("GET", "/", b"")).await.unwrap();
+        workload.serve(&mut stream, &mut request("GET", "/", b"")).await.unwrap();
         let said = said.borrow();
         assert!(said.ended && said.body.len() == 300_000);
         assert!(said.body.iter().enumerate().all(|(i, b)| *b == (i as u32 % 251) as u8));
@@ -506,7 +506,7 @@ fn expect_is_relayed_and_an_early_refusal_ends_the_upload() {
             edge.send(Ok(Incoming::Data(Bytes::from_static(b"hello")))).await.unwrap();
             edge.send(Ok(Incoming::End)).await.unwrap();
         };
-        let (served, ()) = tokio::join!(workload.serve(&mut stream1, with_expect()), client);
+        let (served, ()) = tokio::join!(workload.serve(&mut stream1, &mut with_expect()), client);
         served.unwrap();
         assert_eq!((said.borrow().interim.as_slice(), said.borrow().status()), (&[100][..], 200));
         assert_eq!(workload.pool.len(), 1);
@@ -519,7 +519,7 @@ fn expect_is_relayed_and_an_early_refusal_ends_the_upload() {
             }
             edge.send(Ok(Incoming::End)).await.unwrap();
         };
-        let (served, ()) = tokio::join!(workload.serve(&mut stream2, with_expect()), client);
+        let (served, ()) = tokio::join!(workload.serve(&mut stream2, &mut with_expect()), client);
         served.unwrap();
         assert_eq!(said.borrow().status(), 413);
         assert_eq!(workload.pool.len(), 0, "a connection with an unfinished upload was kept");
@@ -545,7 +545,7 @@ fn a_workload_that_answers_and_closes_mid_upload_is_still_heard() {
             edge.send(Ok(Incoming::Data(Bytes::from(vec![0u8; 16 * 1024])))).await.unwrap();
         }
         edge.send(Ok(Incoming::End)).await.unwrap();
-        workload.serve(&mut stream, upload).await.unwrap();
+        workload.serve(&mut stream, &mut upload).await.unwrap();
         assert_eq!((said.borrow().status(), said.borrow().body.as_slice()), (403, &b"no"[..]));
     });
 }
@@ -565,7 +565,7 @@ fn a_client_that_leaves_ends_the_work() {
         .await;
         let (mut stream, edge, _) = stream();
         edge.send(Err(Fault::EdgeGone)).await.unwrap();
-        assert_eq!(workload.serve(&mut stream, request("GET", "/", b"")).await, Err(Fault::EdgeGone));
+        assert_eq!(workload.serve(&mut stream, &mut request("GET", "/", b"")).await, Err(Fault::EdgeGone));
         closed.recv().await.unwrap();
         assert_eq!(workload.pool.len(), 0);
     });
@@ -587,14 +587,14 @@ fn a_parked_request_waits_for_go() {
             assert!(said.borrow().head.is_none());
             edge.send(Ok(Incoming::Go)).await.unwrap();
         };
-        let (served, ()) = tokio::join!(workload.serve(&mut stream1, parked), go);
+        let (served, ()) = tokio::join!(workload.serve(&mut stream1, &mut parked), go);
         served.unwrap();
         assert_eq!(said.borrow().body, b"ok");
 
         let (mut stream2, _edge, _) = stream();
         let mut parked = request("POST", "/", b"a");
         parked.park = true;
-        assert_eq!(workload.serve(&mut stream2, parked).await, Err(Fault::Parked));
+        assert_eq!(workload.serve(&mut stream2, &mut parked).await, Err(Fault::Parked));
     });
 }
 
@@ -631,13 +631,13 @@ fn websockets_go_raw_only_after_a_proven_101() {
             it
         };
         let (mut stream1, _edge, _) = stream();
-        let refused = workload.serve(&mut stream1, upgrade()).await;
+        let refused = workload.serve(&mut stream1, &mut upgrade()).await;
         assert_eq!(refused, Err(Fault::BadResponse(BadResponse::WebSocketAccept)));
 
         let (mut stream2, edge, said) = stream();
         edge.send(Ok(Incoming::Data(Bytes::from_static(b"-late")))).await.unwrap();
         edge.send(Ok(Incoming::End)).await.unwrap();
-        workload.serve(&mut stream2, upgrade()).await.unwrap();
+        workload.serve(&mut stream2, &mut upgrade()).await.unwrap();
         let said = said.borrow();
         assert_eq!((said.status(), said.body.as_slice(), said.ended), (101, &b"hiearly-late"[..], true));
         assert!(said.head.as_ref().unwrap().headers.is_empty());

@@ -1,0 +1,160 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use mezu_runtime::telemetry::LogFormat;
+use warpgate::{DEFAULT_CONNECTIONS, EdgeAddress, Label, Proxy, Target};
+
+/// Puts a workload on this machine on the internet, through an edge, without opening a port.
+#[derive(Debug, Parser)]
+#[command(name = "warpgate", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve one workload: a port, an address, a unix socket or a folder
+    Http(HttpArgs),
+    /// Serve the workloads of a file
+    Start(StartArgs),
+    /// Check name, port, TLS, proxy, clock and key, and say what to fix
+    Diag(DiagArgs),
+    /// Keep a key for this user, read from standard input
+    Login(LoginArgs),
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HttpArgs {
+    /// 3000, host:port, http://…, https://…, h2c://… (gRPC), unix:/path or file:///dir
+    pub target: Target,
+    /// Name of the workload, which becomes part of its URL; derived from the target or this folder by default
+    #[arg(long, value_parser = label)]
+    pub name: Option<Label>,
+    /// Host header for the workload instead of the public name; `rewrite` means the target's own
+    #[arg(long, value_name = "HOST")]
+    pub host_header: Option<String>,
+    /// Take any certificate of an https target
+    #[arg(long)]
+    pub insecure_workload_tls: bool,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    #[command(flatten)]
+    pub show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The file
+    #[arg(short, long, value_name = "FILE", default_value = "warpgate.toml")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    #[command(flatten)]
+    pub show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiagArgs {
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Read settings from this file too
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Where to keep the key
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// The way to the edge.
+#[derive(Debug, Args, Default)]
+pub(crate) struct ConnectArgs {
+    /// The edge, as host or host:port
+    #[arg(long, env = "MEZUSPHERE_EDGE", value_name = "HOST:PORT")]
+    pub edge: Option<EdgeAddress>,
+    /// File with the key (else MEZUSPHERE_KEY, else the file of `warpgate login`)
+    #[arg(long, value_name = "FILE", env = "MEZUSPHERE_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// The key itself; everybody on this machine can read it there
+    #[arg(long, value_name = "KEY", hide = true)]
+    pub key: Option<String>,
+    /// PEM file with further certificate authorities to trust for the edge
+    #[arg(long, value_name = "FILE", env = "MEZUSPHERE_CA")]
+    pub ca: Option<PathBuf>,
+    /// http://, https:// or socks5:// proxy, or `none` (else HTTPS_PROXY and NO_PROXY decide)
+    #[arg(long, value_name = "URL", value_parser = proxy)]
+    pub proxy: Option<ProxyChoice>,
+    /// Connections to the edge, at most; it says how many it has use for
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub connections: Option<u16>,
+}
+
+/// What is shown while it runs.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Log lines instead of the live view
+    #[arg(long)]
+    pub plain: bool,
+    /// Log format: auto, text or json
+    #[arg(long, default_value = "auto", value_name = "FORMAT", env = "MEZUSPHERE_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// What to log, as a tracing filter
+    #[arg(long, default_value = "info", value_name = "FILTER", env = "MEZUSPHERE_LOG")]
+    pub log: String,
+}
+
+/// A proxy, or word that there is to be none.
+#[derive(Debug, Clone)]
+pub(crate) enum ProxyChoice {
+    None,
+    Use(Proxy),
+}
+
+impl ConnectArgs {
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.map_or(DEFAULT_CONNECTIONS, usize::from)
+    }
+}
+
+fn label(text: &str) -> Result<Label, String> {
+    text.parse().map_err(|_| "a name is 1 to 63 letters, digits and hyphens, with no hyphen at either end".to_owned())
+}
+
+fn proxy(text: &str) -> Result<ProxyChoice, warpgate::InvalidProxy> {
+    if text == "none" { Ok(ProxyChoice::None) } else { text.parse().map(ProxyChoice::Use) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn targets_are_checked_as_they_are_read() {
+        assert!(Cli::try_parse_from(["warpgate", "http", "3000", "--edge", "e.test:8443", "--name", "web"]).is_ok());
+        for bad in [&["http", "nope"][..], &["http", "3000", "--name", "-x"], &["http", "3000", "--proxy", "ftp://x"],
+            &["http", "3000", "--connections", "17"], &["http"]]
+        {
+            assert!(Cli::try_parse_from([&["warpgate"], bad].concat()).is_err(), "{bad:?}");
+        }
+    }
+}

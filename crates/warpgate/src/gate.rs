@@ -1,0 +1,177 @@
+//! The connections to the edge: dialled, held, and dialled again.
+//!
+//! One connection per worker of the edge, up to a cap. Trouble with the network never ends Warpgate; a refusal that
+//! will not change does, with the edge's own words.
+
+pub(crate) mod dial;
+pub(crate) mod proxy;
+pub(crate) mod link;
+pub(crate) mod roots;
+pub(crate) mod serve;
+
+use std::{cell::{Cell, RefCell}, rc::Rc, sync::Arc, time::Duration};
+
+use mezu_model::{GateId, Seed};
+use mezu_runtime::{Scope, spawn_local};
+use mezu_tunnel::{
+    Offer, Session,
+    proto::{ByteBudget, Config as TunnelConfig, hello::HelloWorkload},
+};
+use rustls::ClientConfig;
+use tokio::{
+    sync::watch,
+    time::{Instant, interval, timeout},
+};
+
+use crate::{
+    Config, Ended, Link, Status,
+    stats::Stats,
+    status::WorkloadStatus,
+    workload::{Shared, Workload, dial::Dialer, request::Rewrite},
+};
+
+/// Body bytes that all tunnels together may hold.
+const BUDGET: usize = 64 * 1024 * 1024;
+/// How often idle workload connections are looked through.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How long a stop waits for requests in flight.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What all connections share.
+pub(crate) struct Gate {
+    pub config: Config,
+    pub seed: Seed,
+    pub offer: Offer,
+    pub tunnel: TunnelConfig,
+    pub tls: Arc<ClientConfig>,
+    pub proxy_tls: Arc<ClientConfig>,
+    pub workloads: Rc<[Workload]>,
+    pub shared: Rc<Shared>,
+    pub status: watch::Sender<Status>,
+    /// Stops dialling; requests go on.
+    pub scope: Scope,
+    /// Requests in flight.
+    pub requests: Scope,
+    /// Connections that are wanted now.
+    pub wanted: Cell<usize>,
+    pub sessions: RefCell<Vec<Session>>,
+    pub refused: RefCell<Option<Ended>>,
+}
+
+/// Runs until asked to stop or refused for good. Must run in a `LocalSet`.
+pub(crate) async fn run(config: Config, stats: Arc<Stats>, status: watch::Sender<Status>, stop: Scope) -> Ended {
+    let gate = match prepare(config, stats, status, stop) {
+        Ok(gate) => Rc::new(gate),
+        Err(error) => return Ended::Failed(mezu_runtime::Chain(&error).to_string()),
+    };
+    spawn_local(&gate.scope, "sweep", sweep(gate.clone()));
+    link::start(&gate, 0);
+    gate.scope.stopping().await;
+    if let Some(refused) = gate.refused.borrow_mut().take() {
+        return refused;
+    }
+    drain(&gate).await
+}
+
+/// Lets the edge send no more, waits for what is in flight, then closes.
+async fn drain(gate: &Rc<Gate>) -> Ended {
+    gate.status.send_modify(|status| status.draining = true);
+    let sessions = std::mem::take(&mut *gate.sessions.borrow_mut());
+    for session in &sessions {
+        session.drain();
+    }
+    let all = async {
+        for session in &sessions {
+            session.closed().await;
+        }
+        gate.requests.finished().await;
+    };
+    if timeout(DRAIN, all).await.is_ok() { Ended::Drained } else { Ended::Cut }
+}
+
+fn prepare(config: Config, stats: Arc<Stats>, status: watch::Sender<Status>, scope: Scope) -> Result<Gate, roots::RootsError> {
+    let roots = roots::load(config.ca.as_deref())?;
+    let tls = Arc::new(mezu_tunnel::carrier::gate_config(roots.clone())?);
+    let proxy_tls = roots::client(roots)?;
+    let shared = Shared::new(config.limits.clone(), stats);
+    let mut workloads = Vec::new();
+    for it in &config.workloads {
+        let tls = if it.insecure_tls { roots::unverified()? } else { proxy_tls.clone() };
+        let dialer = Dialer::new(it.target.clone(), Some(tls), config.limits.workload_connect);
+        let rewrite = Rewrite { host: it.host_header.clone() };
+        workloads.push(Workload::new(it.target.clone(), rewrite, dialer, shared.clone()));
+    }
+    status.send_modify(|status| {
+        let shown = |it: &crate::WorkloadConfig| WorkloadStatus {
+            name: it.name.to_string(),
+            target: it.target.to_string(),
+            url: None,
+        };
+        status.workloads = config.workloads.iter().map(shown).collect();
+    });
+    Ok(Gate {
+        seed: config.seed.clone(),
+        offer: offer(&config),
+        tunnel: TunnelConfig::new(ByteBudget::new(BUDGET)),
+        tls,
+        proxy_tls,
+        workloads: workloads.into(),
+        shared,
+        status,
+        requests: Scope::new(),
+        scope,
+        wanted: Cell::new(1),
+        sessions: RefCell::default(),
+        refused: RefCell::default(),
+        config,
+    })
+}
+
+fn offer(config: &Config) -> Offer {
+    let gate_id: GateId = mezu_runtime::id::new();
+    let workload = |it: &crate::WorkloadConfig| HelloWorkload { name: it.name.clone(), labels: it.labels.clone() };
+    Offer {
+        gate_id,
+        workloads: config.workloads.iter().map(workload).collect(),
+        agent: concat!("warpgate/", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+/// Closes idle workload connections that are too old, and says how the tunnels do.
+async fn sweep(gate: Rc<Gate>) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = gate.scope.stopping() => return,
+        }
+        let now = Instant::now();
+        for workload in gate.workloads.iter() {
+            workload.pool.sweep(now);
+        }
+    }
+}
+
+impl Gate {
+    /// Changes what is told of one connection.
+    pub(crate) fn tell(&self, index: usize, link: Link) {
+        self.status.send_if_modified(|status| {
+            while status.links.len() <= index {
+                status.links.push(Link::Closed);
+            }
+            match status.links.get_mut(index) {
+                Some(slot) if *slot != link => {
+                    *slot = link;
+                    true
+                }
+                _ => false,
+            }
+        });
+    }
+
+    /// Ends everything because the edge will not change its mind.
+    pub(crate) fn refuse(&self, ended: Ended) {
+        self.refused.borrow_mut().get_or_insert(ended);
+        self.scope.stop();
+    }
+}

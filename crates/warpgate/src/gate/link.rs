@@ -1,0 +1,161 @@
+//! One connection to the edge: dial, hold, and dial again.
+
+use std::{rc::Rc, time::Duration};
+
+use mezu_runtime::{Backoff, Chain, spawn_local};
+use mezu_tunnel::{
+    ConnectError, Session, connect,
+    proto::hello::{Refused, Welcome},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    Gate,
+    dial::{DialError, dial},
+    serve,
+};
+use crate::{Ended, Link};
+
+/// TLS handshake, hello and welcome.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A connection that stood this long is replaced at once when it goes; one that did not may be part of a loop.
+const STOOD: Duration = Duration::from_secs(5);
+
+/// Why a try gave no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error("the edge took too long to answer")]
+    Timeout,
+    #[error("the tunnel cannot be set up")]
+    Connect(#[from] ConnectError),
+}
+
+/// Begins to hold connection number `index`.
+pub(crate) fn start(gate: &Rc<Gate>, index: usize) {
+    gate.tell(index, Link::Dialling);
+    spawn_local(&gate.scope, "link", hold(gate.clone(), index));
+}
+
+async fn hold(gate: Rc<Gate>, index: usize) {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    // Different connections begin with different addresses of the edge's name.
+    let mut turn = index;
+    loop {
+        gate.tell(index, Link::Dialling);
+        let tried = tokio::select! {
+            tried = open(&gate, turn) => tried,
+            () = gate.scope.stopping() => return gate.tell(index, Link::Closed),
+        };
+        turn += 1;
+        let wait = match tried {
+            Ok((session, welcome)) => {
+                let since = Instant::now();
+                online(&gate, index, &session, welcome);
+                serve_until_replaced(&gate, index, session).await;
+                if since.elapsed() >= STOOD {
+                    backoff.reset();
+                    Duration::ZERO
+                } else {
+                    backoff.next_wait()
+                }
+            }
+            Err(error) => {
+                let Some(wait) = after(&gate, index, &error, &mut backoff) else { return };
+                wait
+            }
+        };
+        if gate.scope.is_stopping() || index >= gate.wanted.get() {
+            return gate.tell(index, Link::Closed);
+        }
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = gate.scope.stopping() => return gate.tell(index, Link::Closed),
+        }
+    }
+}
+
+async fn open(gate: &Gate, turn: usize) -> Result<(Session, Welcome), LinkError> {
+    let io = dial(&gate.config.edge, gate.config.proxy.as_ref(), &gate.proxy_tls, turn).await?;
+    let name = &gate.config.edge.host;
+    let shake =
+        connect(io, gate.tls.clone(), name, gate.offer.clone(), &gate.seed, gate.tunnel.clone(), &gate.requests);
+    Ok(timeout(HANDSHAKE, shake).await.map_err(|_| LinkError::Timeout)??)
+}
+
+/// Tells the URLs and opens as many connections as the edge has workers.
+fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) {
+    let mut sessions = gate.sessions.borrow_mut();
+    sessions.retain(Session::is_open);
+    sessions.push(session.clone());
+    drop(sessions);
+    let wanted = (welcome.workers.max(1) as usize).min(gate.config.connections.max(1));
+    let before = gate.wanted.replace(wanted);
+    let first = gate.status.send_if_modified(|status| {
+        let mut news = false;
+        for (slot, told) in status.workloads.iter_mut().zip(&welcome.workloads) {
+            news |= slot.url.as_deref() != Some(&told.url);
+            slot.url = Some(told.url.clone());
+        }
+        status.workers = welcome.workers;
+        news
+    });
+    if first {
+        for told in &welcome.workloads {
+            tracing::info!(workload = %told.name, url = %told.url, "online");
+        }
+    }
+    tracing::debug!(link = index, worker = welcome.worker, workers = welcome.workers, "tunnel stands");
+    gate.tell(index, Link::Online { worker: welcome.worker, rtt: session.rtt() });
+    for more in before..wanted {
+        start(gate, more);
+    }
+}
+
+/// Serves the session's requests; returns when another connection should take its place. A session that drains goes
+/// on in the background until what is in flight has finished.
+async fn serve_until_replaced(gate: &Rc<Gate>, index: usize, session: Session) {
+    spawn_local(&gate.requests, "session", serve::session(gate.clone(), session.clone()));
+    tokio::select! {
+        death = session.closed() => {
+            tracing::info!(link = index, why = %death, "tunnel closed");
+        }
+        () = session.draining() => {
+            tracing::info!(link = index, "the edge drains this tunnel");
+            gate.tell(index, Link::Draining);
+        }
+        () = gate.scope.stopping() => {
+            gate.tell(index, Link::Draining);
+            session.closed().await;
+        }
+    }
+}
+
+/// How long to wait after a failure; `None` when it is final.
+fn after(gate: &Gate, index: usize, error: &LinkError, backoff: &mut Backoff) -> Option<Duration> {
+    if let LinkError::Connect(ConnectError::Refused(refused)) = error {
+        if !refused.code.is_temporary() {
+            gate.tell(index, Link::Closed);
+            gate.refuse(final_word(refused));
+            return None;
+        }
+    }
+    let wait = match error {
+        LinkError::Connect(ConnectError::Refused(Refused { retry_after_ms: Some(ms), .. })) => {
+            Duration::from_millis(*ms).min(LONGEST_WAIT) + backoff.next_wait()
+        }
+        _ => backoff.next_wait(),
+    };
+    let why = Chain(error).to_string();
+    tracing::warn!(link = index, error = %why, wait_ms = wait.as_millis() as u64, "no tunnel");
+    gate.tell(index, Link::Waiting { why });
+    Some(wait)
+}
+
+fn final_word(refused: &Refused) -> Ended {
+    let code = serde_json::to_value(refused.code).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    Ended::Refused { code, message: refused.message.clone() }
+}

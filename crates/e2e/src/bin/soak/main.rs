@@ -1,0 +1,74 @@
+//! `make soak`: the experiments on loss, memory and hostility, with their figures. `soak short` is what CI runs.
+//!
+//! Everything runs on loopback against programs started here, bounded in count and time, and ends with this program.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::large_futures,
+    clippy::print_stdout,
+    reason = "a tool for developers, made of test tasks that end with it"
+)]
+
+mod hostile;
+mod load;
+mod loss;
+mod report;
+mod slow;
+
+use anyhow::Result;
+use report::Report;
+use std::process::ExitCode;
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) restarts: usize,
+    pub(crate) kills: usize,
+    pub(crate) slow_connections: usize,
+    pub(crate) slow_seconds: u64,
+    pub(crate) hostile_seconds: u64,
+    /// Whether figures that depend on the machine's speed decide about success.
+    pub(crate) strict: bool,
+}
+
+const FULL: Size =
+    Size { restarts: 20, kills: 50, slow_connections: 10_000, slow_seconds: 45, hostile_seconds: 10, strict: true };
+const SHORT: Size =
+    Size { restarts: 3, kills: 6, slow_connections: 400, slow_seconds: 6, hostile_seconds: 2, strict: false };
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("soak: {error:#}\n0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let short = arguments.first().is_some_and(|size| size == "short");
+    let size = if short { SHORT } else { FULL };
+    let wants = |name: &str| arguments.len() < 2 || arguments.iter().skip(1).any(|wanted| wanted == name);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut report = Report::default();
+    runtime.block_on(async {
+        if wants("restarts") {
+            loss::restarts(&mut report, size).await;
+        }
+        if wants("kills") {
+            loss::kills(&mut report, size).await;
+        }
+        if wants("slow") {
+            slow::run(&mut report, size).await;
+        }
+        if wants("hostile") {
+            hostile::run(&mut report, size).await;
+        }
+    });
+    if !short && arguments.len() < 2 {
+        report.write()?;
+    }
+    Ok(report.close())
+}

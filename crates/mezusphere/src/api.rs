@@ -25,6 +25,8 @@ pub struct Status {
     pub data: String,
     /// The snapshot that the edge is given.
     pub generation: u64,
+    /// The one that it serves from. Lower for a moment after a change, or when it refused the newer.
+    pub served_generation: u64,
     pub draining: bool,
     pub certificate_not_after: String,
     pub certificate_private: bool,

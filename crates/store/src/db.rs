@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Pool, Transaction};
+use sqlx::{ConnectOptions as _, Pool, Transaction};
 
 use crate::StoreError;
 
@@ -105,6 +105,7 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
+        .disable_statement_logging()
 }
 
 fn pool(connections: u32) -> PoolOptions<Database> {

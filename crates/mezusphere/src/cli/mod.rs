@@ -10,6 +10,7 @@ mod args;
 mod client;
 mod duration;
 mod key;
+mod notify;
 mod out;
 mod route;
 mod status;

@@ -25,6 +25,10 @@ pub(super) async fn run(args: StatusArgs) -> Result<(), Failure> {
         false => format!("your own, until {}", status.certificate_not_after),
     };
     let workloads = format!("{} of {} online, {} gates", status.workloads_online, status.workloads, status.gates);
+    let generation = match status.generation == status.served_generation {
+        true => status.generation.to_string(),
+        false => format!("{} (the edge still serves {})", status.generation, status.served_generation),
+    };
     let rows = [
         ("Names", format!("*.{}", status.base_domain)),
         ("HTTPS", status.https),
@@ -33,7 +37,7 @@ pub(super) async fn run(args: StatusArgs) -> Result<(), Failure> {
         ("Data", status.data),
         ("Certificate", certificate),
         ("Workloads", workloads),
-        ("Generation", status.generation.to_string()),
+        ("Generation", generation),
     ];
     for (name, value) in rows {
         out::line(format_args!("  {}  {value}", format_args!("{name:<11}").dimmed()))?;

@@ -7,6 +7,7 @@ use owo_colors::OwoColorize as _;
 use mezu_runtime::{Signals, telemetry};
 
 use super::args::UpArgs;
+use super::notify;
 use super::out::{self, Failure};
 use crate::up::{HttpWish, Running, Settings, Source};
 
@@ -30,10 +31,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let drain = settings.drain_timeout;
     let running = Running::start(settings).await?;
     announce(&running)?;
+    notify::tell(notify::READY);
     let signal = signals.next().await;
     if out::is_terminal() {
         out::note("\nStopping once open requests have ended. Press Ctrl-C again to stop at once.");
     }
+    notify::tell(notify::STOPPING);
     tracing::info!(signal, "asked to stop");
     tokio::select! {
         () = running.drain() => Ok(()),

@@ -11,9 +11,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use mezu_edge::metrics::Metrics;
+
 use super::ops::Ops;
 
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const END: &str = "# EOF\n";
 
 /// The routes of the admin listener.
 pub(super) fn router(ops: Arc<Ops>) -> Router {
@@ -30,7 +32,7 @@ async fn ready(State(ops): State<Arc<Ops>>) -> Response {
     if ops.draining.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
-    if ops.live.edge().is_none() {
+    if !ops.live.edge().is_some_and(mezu_edge::EdgeHandle::is_ready) {
         return (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response();
     }
     let warnings = ops.warnings();
@@ -42,29 +44,28 @@ async fn ready(State(ops): State<Arc<Ops>>) -> Response {
 }
 
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
-    let mut text = ops.live.metrics();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
+    let edge = ops.live.metrics();
+    // The end mark of OpenMetrics stands once, after our own lines.
+    let mut text = edge.strip_suffix(END).unwrap_or(&edge).to_string();
     let snapshot = ops.publisher.current();
     let until = ops.certificates.not_after().unix_timestamp();
-    let gauges: [(&str, &str, i64); 5] = [
-        ("mezusphere_snapshot_generation", "Generation of the published snapshot.", count(snapshot.generation)),
-        ("mezusphere_snapshot_routes", "Routes in the published snapshot.", count(snapshot.routes.len())),
-        ("mezusphere_publish_failing", "1 while changes cannot be published.", ops.publisher.fault().is_some().into()),
-        ("mezusphere_store_up", "1 when the store is open.", ops.store.get().is_some().into()),
-        ("mezusphere_certificate_not_after_seconds", "When the certificate expires, in Unix time.", until),
+    let served = ops.live.edge().map_or(0, mezu_edge::EdgeHandle::generation);
+    let gauges: [(&str, &str, i64); 6] = [
+        ("mezu_snapshot_generation", "Generation that control has published", count(snapshot.generation)),
+        ("mezu_snapshot_served_generation", "Generation that the edge serves from", count(served)),
+        ("mezu_snapshot_routes", "Routes in the published snapshot", count(snapshot.routes.len())),
+        ("mezu_publish_failing", "1 while changes cannot be published", ops.publisher.fault().is_some().into()),
+        ("mezu_store_up", "1 when the store is open", ops.store.get().is_some().into()),
+        ("mezu_certificate_not_after_seconds", "When the certificate expires, in Unix time", until),
     ];
     for (name, help, value) in gauges {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
     }
     let version = env!("CARGO_PKG_VERSION");
-    let _ = writeln!(
-        text,
-        "# HELP mezusphere_build_info Version of the program.\n# TYPE mezusphere_build_info gauge\n\
-         mezusphere_build_info{{version=\"{version}\"}} 1"
-    );
-    ([(header::CONTENT_TYPE, PROMETHEUS)], text).into_response()
+    let _ = writeln!(text, "# HELP mezu_build Version of the program\n# TYPE mezu_build info");
+    let _ = writeln!(text, "mezu_build_info{{version=\"{version}\"}} 1");
+    text.push_str(END);
+    ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response()
 }
 
 fn count(number: impl TryInto<i64>) -> i64 {

@@ -25,7 +25,7 @@ impl Live {
         self.edge().map_or(0, |edge| usize::try_from(edge.gates(workload)).unwrap_or(usize::MAX))
     }
 
-    /// The edge's metrics in the Prometheus text format.
+    /// The edge's metrics in the OpenMetrics text format.
     #[must_use]
     pub(super) fn metrics(&self) -> String {
         self.edge().map(|edge| edge.metrics().text()).unwrap_or_default()

@@ -90,6 +90,7 @@ impl Ops {
             admin: self.place.admin.to_string(),
             data: self.place.data.display().to_string(),
             generation: snapshot.generation,
+            served_generation: self.live.edge().map_or(0, mezu_edge::EdgeHandle::generation),
             draining: self.draining.load(Ordering::Relaxed),
             certificate_not_after: rfc3339_of(self.certificates.not_after()),
             certificate_private: self.certificates.is_private(),

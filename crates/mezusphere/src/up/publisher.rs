@@ -86,7 +86,10 @@ impl Publisher {
     /// The snapshots, for an edge.
     #[must_use]
     pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshots.clone()
+        let mut snapshots = self.snapshots.clone();
+        // It begins with the current one; only later ones are news.
+        snapshots.mark_unchanged();
+        snapshots
     }
 
     #[must_use]

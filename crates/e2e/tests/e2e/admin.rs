@@ -30,7 +30,7 @@ async fn routes_come_and_go_without_touching_a_connection() -> Result<()> {
     world.administer(&["route", "add", host, "--workload", "echo"]).await?;
     let more = world.target.named(host);
     until("the route", async || status(&more).await == Some(200)).await?;
-    world.administer(&["key", "create", "spare"]).await?;
+    world.administer(&["key", "create", "--name", "spare"]).await?;
     let listed = world.administer(&["route", "list"]).await?;
     assert!(listed.contains(host), "{listed}");
     world.administer(&["route", "remove", host]).await?;

@@ -2,7 +2,7 @@
 //!
 //! | Path | Answer |
 //! |---|---|
-//! | `/bytes/N` | N bytes of the [`pattern`], with a length |
+//! | `/bytes/N` | N bytes of a [`pattern_block`], with a length |
 //! | `/chunked/N` | the same in chunks |
 //! | `/upload` | reads the body, answers its size and checksum |
 //! | `/status/N` | that status, with its own text unless it must have none |
@@ -14,45 +14,70 @@ use super::{KEPT_BODY, State};
 use crate::http1::{Chunk, Framing, Head, Reader};
 use crate::websocket;
 use anyhow::{Context as _, Result};
+use aws_lc_rs::digest;
+use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Byte `at` of every large body, so that a lost or doubled piece is noticed.
-pub fn pattern(at: u64) -> u8 {
-    (at ^ at >> 8 ^ at >> 16 ^ at >> 24) as u8
-}
+/// What every large body is made of, again and again; its length is a prime, so that a piece lost, doubled or moved by
+/// any round number of bytes is noticed.
+static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(1_048_573).collect()
+});
 
-/// A block of the pattern from `start` on.
+/// `size` bytes of the pattern from `start` on.
 pub fn pattern_block(start: u64, size: usize) -> Vec<u8> {
-    (start..start + size as u64).map(pattern).collect()
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        let at = ((start + bytes.len() as u64) % BLOCK.len() as u64) as usize;
+        let most = (size - bytes.len()).min(BLOCK.len() - at);
+        bytes.extend_from_slice(&BLOCK[at..at + most]);
+    }
+    bytes
 }
 
-/// A checksum that notices exchange as well as loss; cheap enough for gigabytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Size and SHA-256 of a body.
+#[derive(Clone)]
 pub struct Checksum {
     pub size: u64,
-    pub sum: u64,
+    hash: digest::Context,
 }
 
 impl Default for Checksum {
     fn default() -> Self {
-        Self { size: 0, sum: 0xcbf2_9ce4_8422_2325 }
+        Self { size: 0, hash: digest::Context::new(&digest::SHA256) }
     }
 }
 
 impl Checksum {
     pub fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.sum = (self.sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.hash.update(bytes);
         self.size += bytes.len() as u64;
+    }
+
+    /// The sum of so many bytes of the pattern.
+    pub fn of_pattern(size: u64) -> Self {
+        let mut sum = Self::default();
+        while sum.size < size {
+            let most = (size - sum.size).min(1 << 18) as usize;
+            sum.add(&pattern_block(sum.size, most));
+        }
+        sum
     }
 }
 
 impl std::fmt::Display for Checksum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:016x}", self.size, self.sum)
+        write!(f, "{} ", self.size)?;
+        self.hash.clone().finish().as_ref().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 const NAME: &str = "slow connections";
 const SOURCES: usize = 40;
 /// New connections per second: below what the edge grants, so that it is slowness and not arrival that is tested.
-const ARRIVALS: u64 = 350;
+const ARRIVALS: u64 = 300;
 /// Honest requests per second.
 const RATE: f64 = 400.0;
 

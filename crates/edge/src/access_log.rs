@@ -78,10 +78,10 @@ impl AccessLog {
 
     /// Waits until everything has been written, at most `patience`. To be called when all journals are gone.
     /// Says whether it was in time.
-    pub fn finish(self, patience: Duration) -> bool {
+    pub async fn finish(self, patience: Duration) -> bool {
         let Self { sender, writer, .. } = self;
         drop(sender);
-        writer.finish(patience)
+        writer.finish(patience).await
     }
 }
 
@@ -98,9 +98,10 @@ pub struct Journal {
 
 /// What is told of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
+pub struct Row<'a> {
     pub ray: RayId,
-    pub route: Option<&'a RouteLabel>,
+    /// Unknown when no route was found.
+    pub owner: Option<Owner>,
     /// The last gate it was given to.
     pub gate: Option<GateId>,
     pub client: SocketAddr,
@@ -121,15 +122,12 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a [u8]>,
 }
 
-/// The ids of a route as they stand in a line, written out once per snapshot instead of once per request.
-#[derive(Debug, Clone)]
-pub struct RouteLabel(Box<str>);
-
-impl RouteLabel {
-    #[must_use]
-    pub fn new(org: OrgId, route: RouteId, workload: WorkloadId) -> Self {
-        Self(format!(r#","org":"{org}","route":"{route}","workload":"{workload}""#).into())
-    }
+/// Whose request it was.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner {
+    pub org: OrgId,
+    pub route: RouteId,
+    pub workload: WorkloadId,
 }
 
 impl Journal {
@@ -145,7 +143,7 @@ impl Journal {
 
     /// Appends a line, to be called at the end of the request.
     #[inline]
-    pub fn record(&self, record: &Record<'_>) {
+    pub fn record(&self, row: &Row<'_>) {
         if self.out.is_none() {
             return;
         }
@@ -154,7 +152,7 @@ impl Journal {
             text.reserve(BATCH + BATCH / 4);
             self.begun.notify_one();
         }
-        self.line.write(record, &mut text);
+        self.line.write(row, &mut text);
         self.lines.set(self.lines.get() + 1);
         let full = text.len() >= BATCH;
         drop(text);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mezu_model::Limits;
 
+use crate::access_log::AccessLogTarget;
 use crate::certs::CertStore;
 
 /// Default of [`EdgeConfig::tunnel_memory`].
@@ -24,6 +25,8 @@ pub struct EdgeConfig {
     pub limits: Limits,
     /// The port that clients know the edge by, when it is not the one bound (a port mapping in front).
     pub public_port: Option<u16>,
+    /// Where a line per request goes; nowhere by default.
+    pub access_log: Option<AccessLogTarget>,
     /// Body bytes that all tunnels together may hold, bytes.
     pub tunnel_memory: usize,
 }
@@ -33,6 +36,6 @@ impl EdgeConfig {
     pub fn new(https: SocketAddr, http: Option<SocketAddr>, certs: Arc<CertStore>) -> Self {
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let limits = Limits::default();
-        Self { https, http, workers, certs, limits, public_port: None, tunnel_memory: TUNNEL_MEMORY }
+        Self { https, http, workers, certs, limits, public_port: None, access_log: None, tunnel_memory: TUNNEL_MEMORY }
     }
 }

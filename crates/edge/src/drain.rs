@@ -28,6 +28,9 @@ const PARTING: Duration = Duration::from_secs(2);
 /// How long gates get to notice that they are no longer needed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long the disk gets to take the last lines of the access log.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 /// Drains the edge. Takes `limits.drain` and a few seconds at most, and may be called again.
 pub(crate) async fn drain(shared: &Shared, stops: &Stops) {
     // 1. Not ready: whoever balances load in front sends new connections elsewhere from now on.
@@ -55,4 +58,9 @@ pub(crate) async fn drain(shared: &Shared, stops: &Stops) {
     // 7. The threads end.
     stops.workers.stop();
     stops.workers.finished().await;
+
+    // 8. Their last lines reach the log.
+    if let Some(log) = shared.take_access_log() {
+        log.finish(LAST_LINES).await;
+    }
 }

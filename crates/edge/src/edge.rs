@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use mezu_model::WorkloadId;
@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
+use crate::access_log::AccessLog;
 use crate::admission::Admission;
 use crate::config::EdgeConfig;
 use crate::drain::{self, Stops};
@@ -33,6 +34,8 @@ use crate::worker::{self, Command, MAILBOX, Start};
 pub enum StartError {
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot open the access log")]
+    AccessLog(#[source] io::Error),
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     #[error("TLS settings")]
@@ -66,7 +69,8 @@ impl Edge {
             Some(address) => bind_all(address, workers).map(|(address, all)| (Some(address), all))?,
             None => (None, Vec::new()),
         };
-        let (mailboxes, mut inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel::<Command>(MAILBOX)).unzip();
+        let (mailboxes, mut inboxes): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| mpsc::channel::<Command>(MAILBOX)).unzip();
         let shared = Arc::new(shared(config, https, enrol, tables.clone(), mailboxes)?);
         let stops = Stops::default();
         // Held from here on, so that an error half-way stops the threads that run already.
@@ -111,9 +115,11 @@ fn shared(
     tables: watch::Receiver<Arc<Table>>,
     mailboxes: Vec<mpsc::Sender<Command>>,
 ) -> Result<Shared, StartError> {
-    let EdgeConfig { certs, limits, public_port, tunnel_memory, .. } = config;
+    let EdgeConfig { certs, limits, public_port, tunnel_memory, access_log, .. } = config;
     let workers = mailboxes.len();
     let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certs) as Arc<dyn ResolvesServerCert>;
+    let metrics = Metrics::new(workers);
+    let access_log = access_log.map(|target| AccessLog::open(&target, metrics.log_drops())).transpose();
     Ok(Shared {
         https,
         public_port: public_port.unwrap_or(https.port()),
@@ -129,7 +135,8 @@ fn shared(
         budget: ByteBudget::new(tunnel_memory),
         mailboxes,
         loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-        metrics: Metrics::new(workers),
+        metrics,
+        access_log: Mutex::new(access_log.map_err(StartError::AccessLog)?),
         ready: AtomicBool::new(false),
         limits,
     })

@@ -12,6 +12,7 @@
 //! [`serve`] shows the middle of it. Everything runs on workers ([`worker`]): one thread each, sharing nothing that a
 //! request touches. The data path never calls the control side; what it knows comes in snapshots.
 
+pub mod access_log;
 mod admission;
 pub mod answer;
 mod certs;
@@ -45,3 +46,6 @@ pub use config::EdgeConfig;
 pub use edge::{Edge, EdgeHandle, StartError};
 pub use enrol::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
 pub use routes::Uncompilable;
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
 //! What is told of every request, refused ones too: counters, and a line in the access log.
 //!
-//! It wraps the whole path, so that nothing can be answered unseen. It only listens: no step depends on it.
+//! It wraps the whole path, so that nothing can be answered unseen: it tells when it is dropped, which also happens
+//! when the client goes away in the middle. It only listens: no step depends on it.
 
 use std::time::{Duration, Instant};
 
-use mezu_model::{Context, RequestHead, RouteId, WorkloadId};
+use mezu_model::{Context, GateId, RequestHead, known};
 
+use crate::access_log::{Owner, Row};
 use crate::answer::Code;
 use crate::metrics::Done;
 use crate::worker::Worker;
@@ -19,42 +21,86 @@ pub(crate) struct Record {
     pub(crate) bytes_out: u64,
     /// From the request's last hop into a tunnel to the first byte of the answer.
     pub(crate) workload_took: Option<Duration>,
-    pub(crate) route: Option<(RouteId, WorkloadId)>,
+    pub(crate) owner: Option<Owner>,
+    /// The last gate that got it, if it was one of this worker's.
+    pub(crate) gate: Option<GateId>,
     pub(crate) failure: Option<Code>,
 }
 
 impl Record {
-    pub(crate) fn open(worker: &Worker) -> Self {
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+}
+
+/// A request under observation.
+pub(crate) struct Watch<'w> {
+    worker: &'w Worker,
+    pub(crate) context: Context,
+    pub(crate) head: &'w mut RequestHead,
+    pub(crate) record: Record,
+    finished: bool,
+}
+
+impl<'w> Watch<'w> {
+    pub(crate) fn open(worker: &'w Worker, context: Context, head: &'w mut RequestHead) -> Self {
         worker.metrics.request_started();
         worker.in_flight.set(worker.in_flight.get() + 1);
-        Self {
+        let record = Record {
             started: Instant::now(),
             status: 0,
             bytes_in: 0,
             bytes_out: 0,
             workload_took: None,
-            route: None,
+            owner: None,
+            gate: None,
             failure: None,
-        }
+        };
+        Self { worker, context, head, record, finished: false }
     }
 
-    pub(crate) fn started(&self) -> Instant {
-        self.started
+    /// The request was dealt with to its end, good or bad.
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
     }
+}
 
-    /// The request is over.
-    pub(crate) fn close(self, worker: &Worker, context: &Context, _head: &RequestHead) {
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let Self { worker, context, head, record, finished } = self;
         worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
-        if let Some(code) = self.failure {
+        if !*finished {
+            record.failure.get_or_insert(Code::ClientGone);
+        }
+        if let Some(code) = record.failure {
             worker.metrics.failed(code);
         }
+        let duration = record.started.elapsed();
         worker.metrics.request_done(&Done {
             protocol: context.protocol,
-            status: self.status,
-            duration: self.started.elapsed(),
-            workload: self.workload_took,
-            bytes_in: self.bytes_in,
-            bytes_out: self.bytes_out,
+            status: record.status,
+            duration,
+            workload: record.workload_took,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+        });
+        let unread = head.host.is_empty();
+        worker.journal.record(&Row {
+            ray: context.ray,
+            owner: record.owner,
+            gate: record.gate,
+            client: context.client,
+            method: if unread { "" } else { head.method.as_str() },
+            host: &head.host,
+            path: &head.path,
+            protocol: context.protocol,
+            status: record.status,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            duration,
+            workload: record.workload_took,
+            code: record.failure,
+            user_agent: head.headers.find(known::USER_AGENT),
         });
     }
 }

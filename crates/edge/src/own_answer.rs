@@ -7,7 +7,7 @@ use mezu_model::{Context, Protocol, RequestHead, ResponseHead, Scheme};
 
 use crate::answer::{self, EdgeError};
 use crate::http::{Alpn, BadRequest, ConnInfo, Exchange, ResponseLength};
-use crate::observe::Record;
+use crate::observe::{Record, Watch};
 use crate::worker::Worker;
 
 /// What is known of the client beside the head.
@@ -68,9 +68,11 @@ impl Worker {
         let context = context(conn, protocol);
         let error = EdgeError::BadRequest(problem);
         let body = answer::render(&error, None, context.ray, answer);
-        let mut record = Record::open(self);
+        let mut head = RequestHead::default();
+        let mut watch = Watch::open(self, context, &mut head);
+        let record = &mut watch.record;
         (record.status, record.failure, record.bytes_out) = (answer.status, Some(error.code()), body.len() as u64);
-        record.close(self, &context, &RequestHead::default());
+        watch.finish();
         body
     }
 }

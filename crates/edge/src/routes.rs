@@ -9,6 +9,7 @@ use mezu_model::{Context, Hostname, KeyId, OrgId, PublicKey, RequestHead, RouteI
 use mezu_policy::{Answer, Invalid, Permitted, Pipeline};
 use mezu_snapshot::{PathPrefix, Snapshot};
 
+use crate::access_log::Owner;
 use crate::answer::EdgeError;
 use crate::certs::CertStore;
 use crate::http::{BodyLength, ConnInfo};
@@ -34,6 +35,13 @@ pub(crate) struct Route {
     pub(crate) workload: WorkloadId,
     pub(crate) pipeline: Pipeline,
     path: PathPrefix,
+}
+
+impl Route {
+    /// Whose requests it takes, for the log.
+    pub(crate) const fn owner(&self) -> Owner {
+        Owner { org: self.org, route: self.id, workload: self.workload }
+    }
 }
 
 /// A key that may open tunnels.

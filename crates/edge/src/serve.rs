@@ -7,25 +7,24 @@ use crate::answer::EdgeError;
 use crate::forward::forward;
 use crate::guard;
 use crate::http::{BadRequest, ConnInfo, Exchange, Serve};
-use crate::observe::Record;
+use crate::observe::{Record, Watch};
 use crate::own_answer;
 use crate::routes::{Request, Routed, Table};
 use crate::worker::Worker;
 
 impl Serve for Worker {
     async fn serve<X: Exchange>(&self, conn: &ConnInfo, head: &mut RequestHead, exchange: &mut X) {
-        let context = own_answer::context(conn, exchange.protocol());
-        let mut record = Record::open(self);
+        let mut watch = Watch::open(self, own_answer::context(conn, exchange.protocol()), head);
         let result = {
             // One snapshot for the whole life of the request; a panic is one request's misfortune.
             let table = self.table();
-            let request = Request::new(conn, &context, head, exchange.body());
-            guard::isolate(self.pass(&table, request, exchange, &mut record)).await
+            let request = Request::new(conn, &watch.context, &mut *watch.head, exchange.body());
+            guard::isolate(self.pass(&table, request, exchange, &mut watch.record)).await
         };
         if let Err(error) = result.unwrap_or(Err(EdgeError::Internal("panic"))) {
-            self.answer(&error, head, &context, exchange, &mut record).await;
+            self.answer(&error, watch.head, &watch.context, exchange, &mut watch.record).await;
         }
-        record.close(self, &context, head);
+        watch.finish();
     }
 
     fn refuse(&self, conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes {
@@ -44,7 +43,7 @@ impl Worker {
     ) -> Result<(), EdgeError> {
         self.admit()?;
         let routed: Routed<'_> = table.route(request, &self.shared.certs)?;
-        record.route = Some((routed.route.id, routed.route.workload));
+        record.owner = Some(routed.route.owner());
         let ways = self.gates.ways(routed.route.workload);
         let permitted = routed.permit()?;
         forward(self, permitted, &ways, exchange, record).await

@@ -3,14 +3,15 @@
 //! Nothing in here is locked or written while a request is served.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mezu_model::Limits;
-use rustls::ServerConfig;
 use mezu_tunnel::proto::{ByteBudget, Config};
+use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
+use crate::access_log::{AccessLog, Journal};
 use crate::admission::Admission;
 use crate::certs::CertStore;
 use crate::enrol::Enrol;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     /// Requests that one worker may have in hand.
     pub(crate) in_flight_per_worker: usize,
     pub(crate) metrics: Arc<Metrics>,
+    /// Locked when a worker starts, and taken when the last lines are waited for.
+    pub(crate) access_log: Mutex<Option<AccessLog>>,
     pub(crate) mailboxes: Vec<mpsc::Sender<Command>>,
     /// Client connections per worker.
     pub(crate) loads: Vec<AtomicUsize>,
@@ -57,5 +60,18 @@ impl Shared {
     /// Settings of a tunnel.
     pub(crate) fn tunnel_config(&self) -> Config {
         Config::new(self.budget.clone())
+    }
+}
+
+impl Shared {
+    /// A worker's end of the access log.
+    pub(crate) fn journal(&self) -> Journal {
+        let log = self.access_log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.as_ref().map_or_else(Journal::none, AccessLog::journal)
+    }
+
+    /// The log itself, to be waited for.
+    pub(crate) fn take_access_log(&self) -> Option<AccessLog> {
+        self.access_log.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -14,6 +14,7 @@ use mezu_runtime::{Scope, spawn_local};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
+use crate::access_log::Journal;
 use crate::admission::Handshakes;
 use crate::deadline::Deadlines;
 use crate::drain::Stops;
@@ -66,6 +67,7 @@ pub(crate) struct Worker {
     pub(crate) stops: Stops,
     /// Requests in hand.
     pub(crate) in_flight: Cell<usize>,
+    pub(crate) journal: Journal,
     pub(crate) metrics: WorkerMetrics,
     spare_heads: RefCell<Vec<ResponseHead>>,
     table: RefCell<Rc<Arc<Table>>>,
@@ -87,6 +89,7 @@ async fn work(start: Start) {
         handshakes: Handshakes::new(&shared.limits),
         drain: Drain::new(),
         in_flight: Cell::new(0),
+        journal: shared.journal(),
         metrics: shared.metrics.worker(index),
         spare_heads: RefCell::default(),
         table: RefCell::new(Rc::new(first)),
@@ -96,6 +99,8 @@ async fn work(start: Start) {
     let house = Scope::new();
     let clock = Rc::clone(&worker);
     spawn_local(&house, "deadlines", async move { clock.deadlines.run().await });
+    let scribe = Rc::clone(&worker);
+    spawn_local(&house, "access-log", async move { scribe.journal.keep_moving().await });
     spawn_local(&house, "mailbox", Rc::clone(&worker).read_mailbox(mailbox));
     spawn_local(&house, "snapshots", Rc::clone(&worker).follow(tables));
     spawn_local(&house, "drain", Rc::clone(&worker).pass_drain_on());

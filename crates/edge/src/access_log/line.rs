@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mezu_model::Protocol;
 
-use super::Record;
+use super::Row;
 
 /// Longest texts from clients, bytes; longer ones end in an ellipsis.
 const PATH: usize = 2048;
@@ -22,47 +22,47 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn write(&self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.write_at(SystemTime::now(), record, out);
+    pub(super) fn write(&self, row: &Row<'_>, out: &mut Vec<u8>) {
+        self.write_at(SystemTime::now(), row, out);
     }
 
     /// As if it were `now`; the line tells when the request began.
-    pub(super) fn write_at(&self, now: SystemTime, record: &Record<'_>, out: &mut Vec<u8>) {
+    pub(super) fn write_at(&self, now: SystemTime, row: &Row<'_>, out: &mut Vec<u8>) {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         out.extend_from_slice(br#"{"time":""#);
-        self.time(now.saturating_sub(record.duration), out);
+        self.time(now.saturating_sub(row.duration), out);
         out.extend_from_slice(br#"","ray":""#);
-        out.extend_from_slice(&record.ray.to_hex());
+        out.extend_from_slice(&row.ray.to_hex());
         out.push(b'"');
-        if let Some(route) = record.route {
-            out.extend_from_slice(route.0.as_bytes());
+        if let Some(owner) = row.owner {
+            id(br#","org":""#, owner.org.as_bytes(), out);
+            id(br#","route":""#, owner.route.as_bytes(), out);
+            id(br#","workload":""#, owner.workload.as_bytes(), out);
         }
-        if let Some(gate) = record.gate {
-            out.extend_from_slice(br#","gate":""#);
-            uuid(gate.as_bytes(), out);
-            out.push(b'"');
+        if let Some(gate) = row.gate {
+            id(br#","gate":""#, gate.as_bytes(), out);
         }
-        client(record.client, out);
-        text(br#","method":"#, record.method.as_bytes(), 64, out);
-        text(br#","host":"#, record.host.as_bytes(), HOST, out);
-        text(br#","path":"#, record.path.as_bytes(), PATH, out);
-        out.extend_from_slice(match record.protocol {
+        client(row.client, out);
+        text(br#","method":"#, row.method.as_bytes(), 64, out);
+        text(br#","host":"#, row.host.as_bytes(), HOST, out);
+        text(br#","path":"#, row.path.as_bytes(), PATH, out);
+        out.extend_from_slice(match row.protocol {
             Protocol::H1 => br#","protocol":"h1","status":"#,
             Protocol::H2 => br#","protocol":"h2","status":"#,
             Protocol::H3 => br#","protocol":"h3","status":"#,
         });
-        number(u64::from(record.status), out);
+        number(u64::from(row.status), out);
         out.extend_from_slice(br#","bytes_in":"#);
-        number(record.bytes_in, out);
+        number(row.bytes_in, out);
         out.extend_from_slice(br#","bytes_out":"#);
-        number(record.bytes_out, out);
+        number(row.bytes_out, out);
         out.extend_from_slice(br#","duration_us":"#);
-        number(micros(record.duration), out);
-        if let Some(workload) = record.workload {
+        number(micros(row.duration), out);
+        if let Some(workload) = row.workload {
             out.extend_from_slice(br#","workload_us":"#);
             number(micros(workload), out);
         }
-        if let Some(code) = record.code {
+        if let Some(code) = row.code {
             let entry = code.entry();
             out.extend_from_slice(br#","code":""#);
             out.extend_from_slice(entry.code.as_bytes());
@@ -70,7 +70,7 @@ impl Line {
             out.extend_from_slice(entry.blame.as_str().as_bytes());
             out.push(b'"');
         }
-        if let Some(agent) = record.user_agent {
+        if let Some(agent) = row.user_agent {
             text(br#","user_agent":"#, agent, USER_AGENT, out);
         }
         out.extend_from_slice(b"}\n");
@@ -167,13 +167,18 @@ fn client(address: SocketAddr, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn uuid(bytes: &[u8; 16], out: &mut Vec<u8>) {
-    let mut digits = bytes.iter().flat_map(|byte| pair(*byte));
-    let mut text = [b'-'; 36];
-    for (place, letter) in text.iter_mut().enumerate() {
-        if !matches!(place, 8 | 13 | 18 | 23) {
-            *letter = digits.next().unwrap_or(b'0');
+fn id(name: &[u8], bytes: &[u8; 16], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    let mut text = [b'-'; 37];
+    let mut bytes = bytes.iter();
+    // 8-4-4-4-12 digits, a hyphen after each group and the closing quotation mark at the end.
+    for (start, end) in [(0, 8), (9, 13), (14, 18), (19, 23), (24, 36)] {
+        for place in text.get_mut(start..end).unwrap_or_default().chunks_exact_mut(2) {
+            place.copy_from_slice(&pair(bytes.next().copied().unwrap_or(0)));
         }
+    }
+    if let Some(last) = text.last_mut() {
+        *last = b'"';
     }
     out.extend_from_slice(&text);
 }

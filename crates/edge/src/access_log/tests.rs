@@ -42,10 +42,10 @@ fn world() -> World {
     World { log: AccessLog::start(Box::new(disk), Arc::clone(&dropped)).unwrap(), turns, text, dropped }
 }
 
-fn record<'a>(path: &'a str) -> Record<'a> {
-    Record {
+fn row<'a>(path: &'a str) -> Row<'a> {
+    Row {
         ray: RayId(1),
-        route: None,
+        owner: None,
         gate: None,
         client: "192.0.2.1:1".parse().unwrap(),
         method: "GET",
@@ -67,79 +67,79 @@ fn lines(text: &Mutex<Vec<u8>>) -> Vec<serde_json::Value> {
     text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-#[test]
-fn everything_is_written_in_order_before_the_end() {
+#[tokio::test]
+async fn everything_is_written_in_order_before_the_end() {
     let World { log, turns, text, dropped } = world();
     drop(turns);
     let journal = log.journal();
     let paths: Vec<_> = (0..500).map(|n| format!("/{n}")).collect();
     for path in &paths {
-        journal.record(&record(path));
+        journal.record(&row(path));
     }
     drop(journal);
-    assert!(log.finish(Duration::from_secs(10)));
+    assert!(log.finish(Duration::from_secs(10)).await);
     let seen: Vec<_> = lines(&text).iter().map(|line| line["path"].as_str().unwrap().to_owned()).collect();
     assert_eq!(seen, paths);
     assert_eq!(dropped.load(Ordering::Relaxed), 0);
 }
 
-#[test]
-fn a_slow_disk_costs_lines_not_time_or_memory() {
+#[tokio::test]
+async fn a_slow_disk_costs_lines_not_time_or_memory() {
     let World { log, turns, text, dropped } = world();
     let journal = log.journal();
     // One batch is in the writer's hands, QUEUE wait, the others are dropped: never more is kept.
     let count = 2 * (QUEUE as u64 + 2);
     for _ in 0..count {
-        journal.record(&record("/"));
+        journal.record(&row("/"));
         journal.flush();
     }
     let lost = dropped.load(Ordering::Relaxed);
     assert!((count - QUEUE as u64 - 1..=count - QUEUE as u64).contains(&lost), "{lost}");
     drop((turns, journal));
-    assert!(log.finish(Duration::from_secs(10)));
+    assert!(log.finish(Duration::from_secs(10)).await);
     let lines = lines(&text);
     let told: u64 = lines.iter().filter_map(|line| line["dropped"].as_u64()).sum();
     let written = lines.iter().filter(|line| line["path"] == "/").count() as u64;
     assert_eq!((told, written), (lost, count - lost), "the log itself says what is missing");
 }
 
-#[test]
-fn a_full_disk_is_survived_and_told() {
+#[tokio::test]
+async fn a_full_disk_is_survived_and_told() {
     let World { log, turns, text, dropped } = world();
     let journal = log.journal();
     for path in ["/lost", "/kept"] {
-        journal.record(&record(path));
+        journal.record(&row(path));
         journal.flush();
     }
     turns.send(Turn::Fail).unwrap();
     turns.send(Turn::Take).unwrap();
     drop((turns, journal));
-    assert!(log.finish(Duration::from_secs(10)));
+    assert!(log.finish(Duration::from_secs(10)).await);
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
     let lines = lines(&text);
     assert_eq!((lines[0]["dropped"].as_u64(), lines[1]["path"].as_str()), (Some(1), Some("/kept")));
 }
 
-#[test]
-fn a_batch_goes_when_it_is_full() {
+#[tokio::test]
+async fn a_batch_goes_when_it_is_full() {
     let World { log, turns, text, .. } = world();
     drop(turns);
     let journal = log.journal();
     let path = format!("/{}", "a".repeat(1000));
     for _ in 0..2 * BATCH / 1000 {
-        journal.record(&record(&path));
+        journal.record(&row(&path));
         assert!(journal.text.borrow().len() < BATCH);
         assert!(journal.text.borrow().capacity() <= 2 * BATCH);
     }
     drop(journal);
-    assert!(log.finish(Duration::from_secs(10)));
+    assert!(log.finish(Duration::from_secs(10)).await);
     assert_eq!(lines(&text).len(), 2 * BATCH / 1000);
 }
 
 #[test]
 fn no_log_costs_nothing() {
     let journal = Journal::none();
-    journal.record(&record("/"));
+    journal.record(&row("/"));
     assert_eq!(journal.text.borrow().capacity(), 0);
     journal.flush();
 }
@@ -151,7 +151,7 @@ async fn a_batch_goes_when_it_is_old() {
     let journal = log.journal();
     let moving = journal.keep_moving();
     tokio::pin!(moving);
-    journal.record(&record("/"));
+    journal.record(&row("/"));
     let early = tokio::time::timeout(AGE / 2, &mut moving).await;
     assert!(early.is_err() && journal.lines.get() == 1);
     let late = tokio::time::timeout(AGE, &mut moving).await;

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::{AccessLogTarget, Batch};
 
@@ -33,22 +35,22 @@ pub(super) fn sink(target: &AccessLogTarget) -> io::Result<Box<dyn Sink>> {
 /// The running thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    ended: Receiver<()>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Writer {
     pub(super) fn start(sink: Box<dyn Sink>, batches: Receiver<Batch>, dropped: Arc<AtomicU64>) -> io::Result<Self> {
-        let (end, ended) = sync_channel(1);
+        let (end, ended) = oneshot::channel();
         thread::Builder::new().name("access-log".to_owned()).spawn(move || {
             run(sink, &batches, &dropped);
-            let _ = end.try_send(());
+            let _ = end.send(());
         })?;
         Ok(Self { ended })
     }
 
     /// Waits for its end, which comes once all senders are gone.
-    pub(super) fn finish(self, patience: Duration) -> bool {
-        !matches!(self.ended.recv_timeout(patience), Err(RecvTimeoutError::Timeout))
+    pub(super) async fn finish(self, patience: Duration) -> bool {
+        tokio::time::timeout(patience, self.ended).await.is_ok()
     }
 }
 

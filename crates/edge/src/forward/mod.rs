@@ -62,6 +62,7 @@ pub(crate) async fn forward<X: Exchange>(
                 // Nobody else is there: then what the last one said is the answer.
                 Err(failure) => return Err(last.unwrap_or_else(|| failure.into_error())),
             };
+        relay.record.gate = gate.or(relay.record.gate);
         let Err(failure) = relay.run(stream, parked, impatient).await else { return Ok(()) };
         let again = attempt < ATTEMPTS && relay.is_repeatable() && match failure {
             Failure::Unseen(_) => true,

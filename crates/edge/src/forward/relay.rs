@@ -25,7 +25,7 @@ pub(super) struct Relay<'r, 'p, X> {
     pub(super) exchange: &'r mut X,
     pub(super) upload: Upload,
     pub(super) download: Download,
-    record: &'r mut Record,
+    pub(super) record: &'r mut Record,
     /// When the attempt under way began.
     sent: Instant,
     /// The gate may still be told to forget the request: it is parked and GO was not sent.
@@ -119,10 +119,9 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         };
         match step {
             Step::Parked => {
-                // From here on it may have been delivered, whatever becomes of the gate.
+                // From here on it may have been delivered, unless the gate itself vows that it was not.
                 self.parked = false;
                 self.go = stream.poll_go(cx).is_pending();
-                self.upload.commit(self.exchange);
             }
             Step::Started => self.started(),
             Step::Upgraded => {

@@ -5,14 +5,14 @@ use std::time::Instant;
 use mezu_model::{GateId, OrgId, RayId, RouteId, WorkloadId};
 use serde_json::Value;
 
-use super::super::RouteLabel;
+use super::super::Owner;
 use super::*;
 use crate::answer::Code;
 
-fn record<'a>() -> Record<'a> {
-    Record {
+fn row<'a>() -> Row<'a> {
+    Row {
         ray: RayId(0xabc),
-        route: None,
+        owner: None,
         gate: None,
         client: "192.0.2.10:4711".parse().unwrap(),
         method: "GET",
@@ -29,14 +29,14 @@ fn record<'a>() -> Record<'a> {
     }
 }
 
-fn line(second: f64, record: &Record<'_>) -> String {
+fn line(second: f64, row: &Row<'_>) -> String {
     let mut out = Vec::new();
-    Line::default().write_at(UNIX_EPOCH + Duration::from_secs_f64(second), record, &mut out);
+    Line::default().write_at(UNIX_EPOCH + Duration::from_secs_f64(second), row, &mut out);
     String::from_utf8(out).unwrap()
 }
 
-fn parsed(record: &Record<'_>) -> Value {
-    let text = line(0.5, record);
+fn parsed(row: &Row<'_>) -> Value {
+    let text = line(0.5, row);
     assert!(text.ends_with("}\n") && text.matches('\n').count() == 1, "{text:?}");
     assert!(text.trim_end().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{text:?}");
     serde_json::from_str(&text).unwrap()
@@ -45,7 +45,7 @@ fn parsed(record: &Record<'_>) -> Value {
 #[test]
 fn a_plain_line() {
     assert_eq!(
-        line(1_795_500_000.0025, &record()),
+        line(1_795_500_000.0025, &row()),
         concat!(
             r#"{"time":"2026-11-24T06:00:00.001000Z","ray":"00000000000000000000000000000abc","#,
             r#""client":"192.0.2.10","method":"GET","host":"shop.example","path":"/cart","protocol":"h2","#,
@@ -58,17 +58,21 @@ fn a_plain_line() {
 #[test]
 fn a_full_line() {
     let ids = |byte: u8| [byte; 16];
-    let label = RouteLabel::new(OrgId::from_bytes(ids(1)), RouteId::from_bytes(ids(2)), WorkloadId::from_bytes(ids(3)));
+    let owner = Owner {
+        org: OrgId::from_bytes(ids(1)),
+        route: RouteId::from_bytes(ids(2)),
+        workload: WorkloadId::from_bytes(ids(3)),
+    };
     let gate = GateId::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
-    let value = parsed(&Record {
-        route: Some(&label),
+    let value = parsed(&Row {
+        owner: Some(owner),
         gate: Some(gate),
         client: "[2001:db8::1]:443".parse().unwrap(),
         workload: Some(Duration::from_micros(700)),
         code: Some(Code::WorkloadTimeout),
         user_agent: Some(b"curl/8"),
         bytes_in: u64::MAX,
-        ..record()
+        ..row()
     });
     assert_eq!(value["org"], "01010101-0101-0101-0101-010101010101");
     assert_eq!(value["route"], "02020202-0202-0202-0202-020202020202");
@@ -95,18 +99,18 @@ fn hostile_text_is_inert() {
         (b"", ""),
     ];
     for (raw, expected) in table {
-        assert_eq!(parsed(&Record { user_agent: Some(raw), ..record() })["user_agent"], *expected);
+        assert_eq!(parsed(&Row { user_agent: Some(raw), ..row() })["user_agent"], *expected);
     }
 }
 
 #[test]
 fn long_text_is_cut() {
     let agent = [b'a'; USER_AGENT + 1];
-    let value = parsed(&Record { user_agent: Some(&agent), ..record() });
+    let value = parsed(&Row { user_agent: Some(&agent), ..row() });
     assert_eq!(value["user_agent"], format!("{}…", "a".repeat(USER_AGENT)));
     let cut_in_a_letter = "ä".repeat(USER_AGENT);
     let agent = format!("a{cut_in_a_letter}");
-    parsed(&Record { user_agent: Some(agent.as_bytes()), ..record() });
+    parsed(&Row { user_agent: Some(agent.as_bytes()), ..row() });
 }
 
 #[test]
@@ -140,14 +144,17 @@ fn the_remembered_second_is_not_stale() {
 #[test]
 #[ignore = "measures"]
 fn cost_of_a_line() {
-    let label =
-        RouteLabel::new(OrgId::from_bytes([1; 16]), RouteId::from_bytes([2; 16]), WorkloadId::from_bytes([3; 16]));
-    let record = Record {
-        route: Some(&label),
+    let owner = Owner {
+        org: OrgId::from_bytes([1; 16]),
+        route: RouteId::from_bytes([2; 16]),
+        workload: WorkloadId::from_bytes([3; 16]),
+    };
+    let row = Row {
+        owner: Some(owner),
         gate: Some(GateId::from_bytes([7; 16])),
         workload: Some(Duration::from_micros(700)),
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140"),
-        ..record()
+        ..row()
     };
     let (line, mut out) = (Line::default(), Vec::with_capacity(1 << 16));
     let rounds = 1_000_000;
@@ -156,7 +163,7 @@ fn cost_of_a_line() {
         if out.len() > 1 << 15 {
             out.clear();
         }
-        line.write(std::hint::black_box(&record), &mut out);
+        line.write(std::hint::black_box(&row), &mut out);
     }
     eprintln!("{} ns per line", start.elapsed().as_nanos() / rounds);
 }

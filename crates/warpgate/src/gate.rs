@@ -4,7 +4,7 @@
 //! will not change does, with the edge's own words.
 
 pub(crate) mod dial;
-pub(crate) mod proxy;
+pub mod proxy;
 pub(crate) mod link;
 pub(crate) mod roots;
 pub(crate) mod serve;

@@ -59,7 +59,7 @@ impl Said {
     }
 }
 
-impl edge_stream::EdgeStream for Fake {
+impl EdgeStream for Fake {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Fault>> {
         if self.done {
             return Poll::Pending;
@@ -146,6 +146,10 @@ async fn ask(workload: &Workload, mut request: Request) -> Result<Said, Fault> {
     let result = workload.serve(&mut stream, &mut request).await;
     drop((stream, edge));
     result.map(|()| Rc::try_unwrap(said).unwrap().into_inner())
+}
+
+async fn serve(workload: &Workload, stream: &mut Fake, mut request: Request) -> Result<(), Fault> {
+    workload.serve(stream, &mut request).await
 }
 
 /// A raw workload: `script` is run with each connection and its number.
@@ -444,7 +448,7 @@ fn every_chunk_is_passed_on_as_it_comes() {
                 let _ = go.send(()).await;
             }
         };
-        let (served, ()) = tokio::join!(workload.serve(&mut stream, &mut request("GET", "/", b"")), watch);
+        let (served, ()) = tokio::join!(serve(&workload, &mut stream, request("GET", "/", b"")), watch);
         served.unwrap();
         assert_eq!(said.borrow().trailers.as_ref().unwrap().find(known::GRPC_STATUS), Some(&b"0"[..]));
     });
@@ -506,7 +510,7 @@ fn expect_is_relayed_and_an_early_refusal_ends_the_upload() {
             edge.send(Ok(Incoming::Data(Bytes::from_static(b"hello")))).await.unwrap();
             edge.send(Ok(Incoming::End)).await.unwrap();
         };
-        let (served, ()) = tokio::join!(workload.serve(&mut stream1, &mut with_expect()), client);
+        let (served, ()) = tokio::join!(serve(&workload, &mut stream1, with_expect()), client);
         served.unwrap();
         assert_eq!((said.borrow().interim.as_slice(), said.borrow().status()), (&[100][..], 200));
         assert_eq!(workload.pool.len(), 1);
@@ -519,7 +523,7 @@ fn expect_is_relayed_and_an_early_refusal_ends_the_upload() {
             }
             edge.send(Ok(Incoming::End)).await.unwrap();
         };
-        let (served, ()) = tokio::join!(workload.serve(&mut stream2, &mut with_expect()), client);
+        let (served, ()) = tokio::join!(serve(&workload, &mut stream2, with_expect()), client);
         served.unwrap();
         assert_eq!(said.borrow().status(), 413);
         assert_eq!(workload.pool.len(), 0, "a connection with an unfinished upload was kept");

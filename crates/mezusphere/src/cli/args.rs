@@ -8,12 +8,13 @@ use std::time::Duration;
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
+use mezu_edge::access_log::AccessLogTarget;
 use mezu_model::{Hostname, Label};
 use mezu_runtime::telemetry::LogFormat;
 use mezu_snapshot::PathPrefix;
 
 use super::duration;
-use crate::up::{AccessLog, HttpWish};
+use crate::up::HttpWish;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -105,7 +106,7 @@ pub struct UpArgs {
     /// One JSON line per request: to a file, to standard output ("-"), or "off"
     #[arg(long, value_name = "FILE|-|off", env = "MEZUSPHERE_ACCESS_LOG", default_value = "off",
         value_parser = access_log, help_heading = "Logs")]
-    pub access_log: AccessLog,
+    pub access_log: AccessLogWish,
 
     /// Form of log lines on standard error: auto, text or json
     #[arg(long, value_name = "FORM", env = "MEZUSPHERE_LOG_FORMAT", default_value_t = LogFormat::Auto,
@@ -116,6 +117,10 @@ pub struct UpArgs {
     #[arg(long, value_name = "FILTER", env = "MEZUSPHERE_LOG", default_value = "info", help_heading = "Logs")]
     pub log: String,
 }
+
+/// Where access log lines go, if anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLogWish(pub Option<AccessLogTarget>);
 
 /// Where the instance lives.
 #[derive(Debug, Args, Clone)]
@@ -266,12 +271,12 @@ fn http_wish(text: &str) -> Result<HttpWish, String> {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "clap wants a parser that may fail")]
-fn access_log(text: &str) -> Result<AccessLog, String> {
-    Ok(match text {
-        "off" => AccessLog::Off,
-        "-" => AccessLog::Stdout,
-        file => AccessLog::File(file.into()),
-    })
+fn access_log(text: &str) -> Result<AccessLogWish, String> {
+    Ok(AccessLogWish(match text {
+        "off" => None,
+        "-" => Some(AccessLogTarget::Stdout),
+        file => Some(AccessLogTarget::File(file.into())),
+    }))
 }
 
 fn stage(text: &str) -> Result<(String, serde_json::Value), String> {

@@ -4,7 +4,9 @@ use clap::Parser as _;
 
 use super::args::{Command, UpArgs};
 use super::*;
-use crate::up::{AccessLog, HttpWish};
+use mezu_edge::access_log::AccessLogTarget;
+
+use crate::up::HttpWish;
 
 fn up(flags: &[&str]) -> UpArgs {
     let words = ["mezusphere", "up"].iter().chain(flags);
@@ -30,9 +32,10 @@ fn the_flags_that_scripts_rely_on() {
     assert_eq!(args.https, Some("127.0.0.1:8443".parse().unwrap()));
     assert_eq!(args.http, Some(HttpWish::At("127.0.0.1:8080".parse().unwrap())));
     assert_eq!(args.base_domain.as_str(), "example.org");
-    assert_eq!(args.access_log, AccessLog::Stdout);
+    assert_eq!(args.access_log.0, Some(AccessLogTarget::Stdout));
     assert_eq!(up(&["--http", "off"]).http, Some(HttpWish::Off));
-    assert_eq!(up(&["--access-log", "/var/log/a"]).access_log, AccessLog::File("/var/log/a".into()));
+    assert_eq!(up(&["--access-log", "/var/log/a"]).access_log.0, Some(AccessLogTarget::File("/var/log/a".into())));
+    assert_eq!(up(&[]).access_log.0, None);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn settings(args: UpArgs) -> Result<Settings, Failure> {
     settings.base_domain = args.base_domain;
     settings.workers = args.workers;
     settings.drain_timeout = args.drain_timeout;
-    settings.access_log = args.access_log;
+    settings.access_log = args.access_log.0;
     settings.public_port = args.public_port;
     if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
         settings.certificate = Source::Own { cert, key };
@@ -112,7 +112,10 @@ fn banner(running: &Running) -> Result<(), Failure> {
 }
 
 fn next_step(running: &Running, key: &std::path::Path) -> String {
-    let edge = format!("{}:{}", running.base_domain(), running.public_port());
+    let base = running.base_domain().as_str();
+    // Not every resolver knows names under localhost, and every one knows localhost.
+    let name = if base.ends_with(".localhost") { "localhost" } else { base };
+    let edge = format!("{name}:{}", running.public_port());
     let ca = running.ca_file().map(|file| format!(" --ca {}", quoted(&file))).unwrap_or_default();
     format!("warpgate http 3000 --edge {edge}{ca} --key-file {}", quoted(key))
 }

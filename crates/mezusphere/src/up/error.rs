@@ -26,8 +26,6 @@ pub enum UpError {
     Authority(#[source] rcgen::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot open the access log {path}: {source}", path = path.display())]
-    AccessLog { path: PathBuf, source: io::Error },
     #[error("the edge did not start: {0}")]
     Edge(String),
     #[error("this should not happen: {0}")]

@@ -30,7 +30,7 @@ mod store_slot;
 
 pub use authority::Source;
 pub use error::UpError;
-pub use settings::{ADMIN, AccessLog, BASE_DOMAIN, HttpWish, Settings};
+pub use settings::{ADMIN, BASE_DOMAIN, HttpWish, Settings};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -177,14 +177,15 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let (store, org, first_key) = store_slot::open(&data, known.is_some(), scope).await?;
     let publisher = Publisher::start(scope, store.clone(), base.clone(), last_good, known).await;
 
+    // Bound before the edge serves: whoever sees it serve can also ask it.
+    let admin = listen_admin(settings.admin).await?;
+    let admin_addr = admin.local_addr().map_err(|source| listen_fault(settings.admin, "admin", source))?;
+    let socket = bind_socket(&data)?;
     let live = Live::default();
     let enroller = Arc::new(Enroller { store: store.clone(), publisher: publisher.clone(), base: base.clone() });
     let (https, http, notes) = start_edge(&settings, &certificates, &publisher, enroller, &live).await?;
     certificates.keep_fresh(scope);
 
-    let admin = listen_admin(settings.admin).await?;
-    let admin_addr = admin.local_addr().map_err(|source| listen_fault(settings.admin, "admin", source))?;
-    let socket = bind_socket(&data)?;
     let (started, started_at) = started;
     let place = Place {
         base,
@@ -224,6 +225,7 @@ async fn start_edge(
     config.limits = settings.limits.clone();
     config.limits.drain = settings.drain_timeout;
     config.public_port = settings.public_port;
+    config.access_log = settings.access_log.clone();
     let edge = Edge::start(config, publisher.snapshots(), enroller).map_err(|error| UpError::Edge(mezu_runtime::Chain(&error).to_string()))?;
     let (https_addr, http_addr) = (edge.https_addr(), edge.http_addr());
     live.set(edge);

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mezu_edge::access_log::AccessLogTarget;
 use mezu_model::{Hostname, Limits};
 
 use super::UpError;
@@ -14,16 +15,6 @@ use super::authority::Source;
 pub const BASE_DOMAIN: &str = "mezusphere.localhost";
 /// Where health and metrics are, by default.
 pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9470);
-
-/// Where access log lines go.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum AccessLog {
-    #[default]
-    Off,
-    /// Standard output.
-    Stdout,
-    File(PathBuf),
-}
 
 /// Settings of one instance.
 #[derive(Clone, Debug)]
@@ -40,7 +31,8 @@ pub struct Settings {
     /// None: one per core.
     pub workers: Option<NonZeroUsize>,
     pub drain_timeout: Duration,
-    pub access_log: AccessLog,
+    /// None: no access log.
+    pub access_log: Option<AccessLogTarget>,
     /// The port that clients use, where a mapping in front changes it.
     pub public_port: Option<u16>,
     pub certificate: Source,
@@ -73,7 +65,7 @@ impl Settings {
             base_domain: BASE_DOMAIN.parse().map_err(|_| UpError::Internal("the default base domain"))?,
             workers: None,
             drain_timeout: limits.drain,
-            access_log: AccessLog::Off,
+            access_log: None,
             public_port: None,
             certificate: Source::Private,
             limits,

@@ -33,6 +33,8 @@ pub(crate) struct Intake<'b> {
     pub upgrade_websocket: bool,
     pub websocket_key: Option<[u8; 24]>,
     pub websocket_version: Option<bool>,
+    /// What made the head malformed breaks the protocol, not only our rules: h2 answers with a reset.
+    pub violation: bool,
     nominating: [&'b [u8]; MAX_CONNECTION_FIELDS],
     nominations: usize,
     cookies: usize,
@@ -60,6 +62,7 @@ impl<'b> Intake<'b> {
             upgrade_websocket: false,
             websocket_key: None,
             websocket_version: None,
+            violation: false,
             nominating: [&[]; MAX_CONNECTION_FIELDS],
             nominations: 0,
             cookies: 0,
@@ -125,7 +128,7 @@ impl<'b> Intake<'b> {
     /// The connection-specific fields: an error in h2, framing in h1.
     fn between_neighbours(&mut self, known: Known, value: &'b [u8]) -> Outcome {
         if self.version == Version::H2 {
-            return Err(BadRequest::Malformed("connection-specific field in HTTP/2"));
+            return self.violates("connection-specific field in HTTP/2");
         }
         match known {
             known::CONNECTION => self.connection(value),
@@ -151,19 +154,26 @@ impl<'b> Intake<'b> {
     /// `:authority` is in the head already; a Host beside it must say the same (RFC 9113 §8.3.1).
     fn host_beside_authority(&mut self, value: &[u8], head: &mut RequestHead) -> Outcome {
         if std::mem::replace(&mut self.host_seen, true) {
-            return Err(BadRequest::Malformed("more than one Host"));
+            return self.violates("more than one Host");
         }
         if head.host.is_empty() {
             return target::authority(value, &mut head.host, &mut head.port);
         }
-        target::same_authority(value, head)
+        target::same_authority(value, head).or_else(|_| self.violates("Host is not :authority"))
+    }
+
+    pub(crate) fn violates(&mut self, rule: &'static str) -> Outcome {
+        self.violation = true;
+        Err(BadRequest::Malformed(rule))
     }
 
     fn content_length(&mut self, value: &[u8], head: &mut RequestHead) -> Outcome {
         if self.content_length.is_some() {
-            return Err(BadRequest::Malformed("more than one Content-Length"));
+            return self.violates("more than one Content-Length");
         }
-        let length = decimal(value).ok_or(BadRequest::Malformed("Content-Length is not a number"))?;
+        let Some(length) = decimal(value) else {
+            return self.violates("Content-Length is not a number");
+        };
         self.content_length = Some(length);
         head.headers.push_known(known::CONTENT_LENGTH, value);
         Ok(())
@@ -229,7 +239,7 @@ impl<'b> Intake<'b> {
     fn te(&mut self, value: &[u8], head: &mut RequestHead) -> Outcome {
         let trailers = tokens(value).any(|t| t.eq_ignore_ascii_case(b"trailers"));
         if self.version == Version::H2 && !value.eq_ignore_ascii_case(b"trailers") {
-            return Err(BadRequest::Malformed("TE other than trailers in HTTP/2"));
+            return self.violates("TE other than trailers in HTTP/2");
         }
         if trailers && !std::mem::replace(&mut self.te_trailers, true) {
             head.headers.push_known(known::TE, b"trailers");

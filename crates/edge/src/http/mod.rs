@@ -8,6 +8,7 @@ mod drain;
 pub mod exchange;
 mod fields;
 mod h1;
+mod h2;
 mod pace;
 mod target;
 #[cfg(test)]
@@ -36,6 +37,6 @@ pub async fn serve_connection<W: Wire + 'static, S: Serve>(
 ) {
     match conn.alpn {
         Alpn::H1 => h1::serve(io, conn, service, limits, drain).await,
-        Alpn::H2 => {}
+        Alpn::H2 => h2::serve(io, conn, service, limits, drain).await,
     }
 }

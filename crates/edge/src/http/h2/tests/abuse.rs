@@ -1,0 +1,263 @@
+//! One hostile connection (threats 7 and 8): its work, memory and frames are bounded.
+
+use std::time::Duration;
+
+use h2::{Reason, client::Builder};
+use mezu_model::Limits;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{Peer, Raw, get, raw, run};
+use crate::http::ClientGone;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// A GET for `https://a.test/hang`.
+fn hang(stream: u32, end: bool) -> Vec<u8> {
+    let block = b"\x82\x87\x41\x06a.test\x44\x05/hang";
+    frame(1, if end { 5 } else { 4 }, stream, block)
+}
+
+/// The reason of the GOAWAY that ends the connection.
+async fn goodbye(raw: &mut Raw) -> Option<u32> {
+    let frames = all_frames(raw).await;
+    let (_, payload) = frames.iter().rfind(|(kind, _)| *kind == 7)?;
+    Some(u32::from_be_bytes(payload[4..8].try_into().unwrap()))
+}
+
+/// Kind and payload of all frames until the connection ends.
+async fn all_frames(raw: &mut Raw) -> Vec<(u8, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let read = timeout(Duration::from_secs(60), raw.io.read_to_end(&mut bytes)).await;
+    assert!(read.is_ok(), "the connection stays open");
+    split(&bytes)
+}
+
+/// Kind and payload of the frames that come within a second.
+async fn frames_now(raw: &mut Raw) -> Vec<(u8, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    while let Ok(Ok(1..)) = timeout(Duration::from_secs(1), raw.io.read_buf(&mut bytes)).await {}
+    split(&bytes)
+}
+
+fn split(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut rest = bytes;
+    let mut frames = Vec::new();
+    while let [a, b, c, kind, ..] = *rest {
+        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        frames.push((kind, rest[9..9 + length].to_vec()));
+        rest = &rest[9 + length..];
+    }
+    frames
+}
+
+/// Fields as literals without indexing (RFC 7541 §6.2.2).
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend(text.as_bytes());
+        }
+    }
+    block
+}
+
+#[test]
+fn malformed_heads_are_reset_and_never_served() {
+    let good = [(":method", "GET"), (":scheme", "https"), (":authority", "a.test"), (":path", "/")];
+    let with = |field: (&'static str, &'static str)| [&good[..], &[field]].concat();
+    let without = |name: &str| good.iter().copied().filter(|f| f.0 != name).collect::<Vec<_>>();
+    let instead =
+        |name: &'static str, value: &'static str| [&without(name)[..], &[(name, value)]].concat();
+    let table = [
+        with(("connection", "close")),
+        with(("keep-alive", "1")),
+        with(("proxy-connection", "close")),
+        with(("transfer-encoding", "chunked")),
+        with(("upgrade", "websocket")),
+        with(("te", "gzip")),
+        with(("te", "trailers, gzip")),
+        with(("X-Upper", "a")),
+        with(("x y", "a")),
+        with(("x:y", "a")),
+        with(("", "a")),
+        with(("x", "a\r\nb: c")),
+        with(("x", "a\0b")),
+        with(("x", " a")),
+        with(("host", "b.test")),
+        with(("content-length", "5")),
+        with((":path", "/again")),
+        with((":authority", "b.test")),
+        with((":status", "200")),
+        with((":unknown", "x")),
+        [&[("x", "y")], &good[..]].concat(),
+        without(":method"),
+        without(":scheme"),
+        without(":path"),
+        without(":authority"),
+        instead(":path", ""),
+        instead(":path", "x"),
+        instead(":path", "/a b"),
+        instead(":scheme", "ftp"),
+        instead(":method", "G T"),
+        with((":protocol", "websocket")),
+    ];
+    run(async {
+        for fields in table {
+            let mut conn = raw(Limits::default());
+            conn.io.write_all(PREFACE).await.unwrap();
+            conn.io.write_all(&frame(1, 5, 1, &block(&fields))).await.unwrap();
+            let frames = frames_now(&mut conn).await;
+            let reset = frames.iter().any(|(kind, payload)| *kind == 3 && payload[..] == [0, 0, 0, 1]);
+            let refused = frames.iter().any(|(kind, _)| *kind == 1);
+            assert!(reset || refused || frames.iter().any(|(kind, _)| *kind == 7), "{fields:?} {frames:?}");
+            assert_eq!(*conn.toy.seen.borrow(), Vec::<String>::new(), "{fields:?}");
+        }
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        conn.io.write_all(&frame(1, 5, 1, &block(&with(("te", "trailers"))))).await.unwrap();
+        frames_now(&mut conn).await;
+        assert_eq!(*conn.toy.seen.borrow(), ["GET a.test / te=trailers"]);
+    });
+}
+
+const CALM: Option<u32> = Some(11);
+
+#[test]
+fn rapid_reset_ends_the_connection_and_its_work() {
+    run(async {
+        let mut raw = raw(Limits::default());
+        raw.io.write_all(PREFACE).await.unwrap();
+        let mut most = 0;
+        for n in 0..5_000u32 {
+            let id = 2 * n + 1;
+            let frames = [hang(id, true), frame(3, 0, id, &8u32.to_be_bytes())].concat();
+            if raw.io.write_all(&frames).await.is_err() {
+                break;
+            }
+            if n % 10 == 0 {
+                tokio::task::yield_now().await;
+            }
+            most = most.max(raw.toy.working.get());
+        }
+        assert_eq!(goodbye(&mut raw).await, CALM);
+        assert!(most <= 100, "{most}");
+        assert_eq!(raw.toy.working.get(), 0);
+        assert!(raw.toy.seen.borrow().len() <= 110, "{}", raw.toy.seen.borrow().len());
+    });
+}
+
+#[test]
+fn floods_of_frames_that_ask_for_nothing_end_the_connection() {
+    let settings = frame(4, 0, 0, &[]);
+    let ping = frame(6, 0, 0, &[0; 8]);
+    let priority = frame(2, 0, 1, &[0, 0, 0, 3, 0]);
+    let unknown = frame(0xbb, 0, 0, &[0; 20]);
+    let update = frame(8, 0, 0, &1u32.to_be_bytes());
+    run(async {
+        for (name, flood) in
+            [("settings", settings), ("ping", ping), ("priority", priority), ("unknown", unknown), ("update", update)]
+        {
+            let mut raw = raw(Limits::default());
+            raw.io.write_all(PREFACE).await.unwrap();
+            for _ in 0..50 {
+                if raw.io.write_all(&flood.repeat(20)).await.is_err() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(goodbye(&mut raw).await, CALM, "{name}");
+        }
+    });
+}
+
+#[test]
+fn empty_data_and_continuations_are_bounded() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        conn.io.write_all(&hang(1, false)).await.unwrap();
+        let _ = conn.io.write_all(&frame(0, 0, 1, &[]).repeat(1000)).await;
+        assert!(goodbye(&mut conn).await.is_some());
+
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        let mut flood = frame(1, 1, 1, b"\x82\x87\x41\x06a.test\x84");
+        flood.extend(frame(9, 0, 1, b"").repeat(100));
+        let _ = conn.io.write_all(&flood).await;
+        assert!(goodbye(&mut conn).await.is_some());
+        assert_eq!(conn.toy.seen.borrow().len(), 0);
+    });
+}
+
+#[test]
+fn a_client_that_opens_no_window_is_reaped() {
+    run(async {
+        let mut client = Builder::new();
+        client.initial_window_size(0);
+        let mut peer = Peer::with(Limits::default(), &client).await;
+        let start = Instant::now();
+        let answer = peer.ask(get("/big"), None, None).await;
+        assert_eq!((answer.status, answer.reset), (200, Some(Reason::ENHANCE_YOUR_CALM)));
+        assert_eq!(peer.toy.gone.get(), Some(ClientGone::TooSlow));
+        assert!(start.elapsed() < Duration::from_secs(45), "{:?}", start.elapsed());
+        // Others on the connection go on.
+        assert_eq!(peer.ask(get("/204"), None, None).await.status, 204);
+    });
+}
+
+#[test]
+fn a_cancelled_request_stops_its_work() {
+    run(async {
+        let mut peer = Peer::new().await;
+        let (response, mut stream) = peer.client.send_request(get("/hang"), false).unwrap();
+        while peer.toy.working.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        stream.send_reset(Reason::CANCEL);
+        drop(response);
+        while peer.toy.working.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(peer.toy.gone.get(), Some(ClientGone::Cancelled));
+    });
+}
+
+#[test]
+fn a_slow_upload_is_cut_off() {
+    run(async {
+        let mut peer = Peer::new().await;
+        let (response, mut stream) = peer.client.send_request(get("/"), false).unwrap();
+        let start = Instant::now();
+        while peer.toy.gone.get().is_none() && start.elapsed() < Duration::from_secs(100) {
+            let _ = stream.send_data("x".into(), false);
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(peer.toy.gone.get(), Some(ClientGone::TooSlow));
+        assert!(response.await.is_err());
+    });
+}
+
+#[test]
+fn garbage_and_silence_instead_of_a_preface() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
+        timeout(Duration::from_secs(5), &mut conn.front).await.unwrap().unwrap();
+        let conn = raw(Limits::default());
+        timeout(Duration::from_secs(11), conn.front).await.unwrap().unwrap();
+    });
+}

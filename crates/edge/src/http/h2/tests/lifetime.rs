@@ -1,0 +1,76 @@
+//! How long connections live, and how they leave without losing a request.
+
+use std::time::Duration;
+
+use h2::client::Builder;
+use mezu_model::Limits;
+use tokio::time::{Instant, timeout};
+
+use super::{Peer, collect, get, run};
+
+#[test]
+fn drain_answers_what_is_under_way_and_what_is_on_its_way() {
+    run(async {
+        let mut peer = Peer::new().await;
+        peer.ask(get("/early"), None, None).await;
+        let (hanging, mut stream) = peer.client.send_request(get("/"), false).unwrap();
+        while peer.toy.working.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        peer.drain.begin();
+        // Sent before the client has seen the first GOAWAY.
+        let (late, _) = peer.client.send_request(get("/early"), true).unwrap();
+        assert_eq!(collect(late.await).await.body, "early");
+        stream.send_data("end".into(), true).unwrap();
+        assert_eq!(collect(hanging.await).await.body, "end");
+        drop((stream, peer.client));
+        assert!(timeout(Duration::from_secs(5), peer.ended).await.unwrap().unwrap().is_ok());
+        timeout(Duration::from_secs(5), peer.front).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn an_idle_connection_says_goodbye() {
+    run(async {
+        let mut peer = Peer::new().await;
+        peer.ask(get("/early"), None, None).await;
+        let start = Instant::now();
+        assert!((&mut peer.ended).await.unwrap().is_ok());
+        let waited = start.elapsed().as_secs();
+        assert!((119..=131).contains(&waited), "{waited}");
+        drop(peer.client);
+        timeout(Duration::from_secs(15), peer.front).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_connection_serves_so_many_requests_and_no_more() {
+    run(async {
+        let limits = Limits { streams_per_connection: 10, ..Limits::default() };
+        let mut peer = Peer::with(limits, &Builder::new()).await;
+        for _ in 0..10 {
+            assert_eq!(peer.ask(get("/early"), None, None).await.body, "early");
+        }
+        drop(peer.client);
+        assert!(timeout(Duration::from_secs(5), peer.ended).await.unwrap().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn many_requests_at_once() {
+    run(async {
+        let mut peer = Peer::new().await;
+        peer.ask(get("/early"), None, None).await;
+        for _ in 0..20 {
+            let mut answers = Vec::new();
+            for _ in 0..100 {
+                let mut client = peer.client.clone().ready().await.unwrap();
+                answers.push(client.send_request(get("/early"), true).unwrap().0);
+            }
+            for answer in answers {
+                assert_eq!(collect(answer.await).await.body, "early");
+            }
+        }
+        assert_eq!(peer.toy.seen.borrow().len(), 2001);
+    });
+}

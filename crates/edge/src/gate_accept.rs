@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use mezu_model::{PublicKey, WorkloadId};
 use mezu_runtime::spawn_local;
+use mezu_tunnel::proto::Death;
 use mezu_tunnel::proto::hello::{Agreed, Hello, Refused, RefusedCode, VERSION, Welcome, WelcomeWorkload};
 use mezu_tunnel::tls::Sniffed;
 use mezu_tunnel::{PendingGate, accept_hello};
@@ -23,6 +24,7 @@ use tracing::{debug, info};
 use crate::enrol::{self, EnrolError, EnrolledWorkload, Enrolment};
 use crate::gates::Gate;
 use crate::listen::Place;
+use crate::metrics::GateLeft;
 use crate::placement::Seat;
 use crate::routes::Table;
 use crate::worker::{Command, Worker};
@@ -143,14 +145,25 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
     };
     let workloads: Vec<WorkloadId> = workloads.iter().map(|workload| workload.id).collect();
     let gate = worker.gates.join(Gate { session: session.clone(), id, key, workloads });
+    worker.metrics.gate_joined();
     info!(gate = %id, worker = worker.index, "tunnel up");
     let home = Rc::clone(worker);
     spawn_local(&worker.stops.gates, "gate", async move {
         let _held = (place, seat);
         let death = session.closed().await;
         home.gates.part(&gate);
+        home.metrics.gate_left(left(&death));
         info!(gate = %id, worker = home.index, reason = %death, "tunnel down");
     });
+}
+
+fn left(death: &Death) -> GateLeft {
+    match death {
+        Death::Silent => GateLeft::Silent,
+        Death::Violation(_) => GateLeft::Protocol,
+        Death::Closed | Death::Refused(_) => GateLeft::Closed,
+        Death::Local => GateLeft::Drained,
+    }
 }
 
 fn welcome(worker: &Worker, gate_id: mezu_model::GateId, workloads: &[EnrolledWorkload]) -> Welcome {

@@ -75,7 +75,11 @@ pub(crate) struct Worker {
 
 /// Runs a worker to its end on the calling thread.
 pub(crate) fn run(runtime: &tokio::runtime::Runtime, start: Start) {
-    LocalSet::new().block_on(runtime, work(start));
+    // As a task, so that whoever drains can wait for the worker's end.
+    let scope = start.stops.workers.clone();
+    LocalSet::new().block_on(runtime, async {
+        let _ = spawn_local(&scope, "worker", work(start)).await;
+    });
 }
 
 async fn work(start: Start) {

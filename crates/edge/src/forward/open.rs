@@ -15,6 +15,7 @@ use crate::answer::EdgeError;
 use crate::gates::{Miss, Ways};
 use crate::hop::{self, GateStream};
 use crate::http::{BadRequest, Exchange};
+use crate::metrics::Way;
 use crate::presence::Reach;
 
 /// Most body bytes that travel in the frame of the head.
@@ -73,6 +74,8 @@ fn open_now<X: Exchange>(
         },
         Err(miss) => return Ok(Err(miss)),
     };
+    relay.record.gate = gate;
+    worker.metrics.routed(if gate.is_some() { Way::Local } else { Way::Hop });
     relay.upload.opened(taken, end && taken == offered);
     Ok(Ok(Opened { stream, gate, parked: park, impatient }))
 }

@@ -42,7 +42,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     pub(super) fn new(worker: &'r Worker, permitted: Permitted<'p>, exchange: &'r mut X, record: &'r mut Record) -> Self {
         let sent = record.started();
         let download = Download::new(worker.spare_head());
-        let upload = Upload::default();
+        let upload = Upload::new(permitted.head().upgrade.is_some());
         Self {
             worker,
             permitted,
@@ -81,30 +81,46 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         stream: &mut GateStream,
         deadline: &mut Deadline<'_>,
     ) -> Poll<Result<(), Failure>> {
-        let limits = self.worker.limits();
         if self.go && stream.poll_go(cx).is_ready() {
             // A dead tunnel shows below.
             self.go = false;
         }
-        let uploaded = self.upload.poll(cx, self.exchange, stream, self.permitted.body(), limits.retry_body);
-        let mut moved = match uploaded {
-            Ok(moved) => moved,
+        match self.poll_both(cx, stream) {
+            Ok(_) if self.is_done() => return Poll::Ready(Ok(())),
+            Ok(true) => self.extend(deadline),
+            Ok(false) => {}
             Err(failure) => return Poll::Ready(Err(failure)),
-        };
-        while self.download.state() != State::Ended {
-            match self.download_step(cx, stream, limits) {
-                Poll::Ready(Ok(())) => moved = true,
-                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
-                Poll::Pending => break,
-            }
-        }
-        if self.is_done() {
-            return Poll::Ready(Ok(()));
-        }
-        if moved {
-            self.extend(deadline);
         }
         self.check_time(cx, stream, deadline)
+    }
+
+    /// Moves what can be moved, either way. Tells whether anything was.
+    fn poll_both(&mut self, cx: &mut Context<'_>, stream: &mut GateStream) -> Result<bool, Failure> {
+        let limits = self.worker.limits();
+        let mut moved = false;
+        loop {
+            let meter = self.permitted.body();
+            moved |= self.upload.poll(cx, self.exchange, stream, meter, limits.retry_body)?;
+            let held = self.upload.is_held();
+            while self.download.state() != State::Ended {
+                match self.download_step(cx, stream, limits) {
+                    Poll::Ready(Ok(())) => moved = true,
+                    Poll::Ready(Err(failure)) => return Err(failure),
+                    Poll::Pending => break,
+                }
+            }
+            // What was held back until the answer came may go on now.
+            if !held || self.upload.is_held() {
+                break;
+            }
+        }
+        if self.download.state() == State::Ended && !self.is_done() {
+            // A half-close goes out while the other direction lives on.
+            if let Poll::Ready(Err(failure)) = self.download.flush(cx, self.exchange) {
+                return Err(failure);
+            }
+        }
+        Ok(moved)
     }
 
     fn download_step(&mut self, cx: &mut Context<'_>, stream: &mut GateStream, limits: &Limits) -> Poll<Result<(), Failure>> {

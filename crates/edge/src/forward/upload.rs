@@ -28,6 +28,8 @@ pub(super) struct Upload {
     ended: bool,
     /// The gate has been told so, or takes no more.
     closed: bool,
+    /// An upgrade was asked for and not yet agreed to: not a byte goes on until it is (threat 5).
+    held: bool,
     /// Bytes of an upgraded connection: no limit, nothing kept.
     raw: bool,
     pub(super) kept: Kept,
@@ -36,6 +38,10 @@ pub(super) struct Upload {
 }
 
 impl Upload {
+    pub(super) fn new(upgrade: bool) -> Self {
+        Self { held: upgrade, ..Self::default() }
+    }
+
     /// What to send along with the head, and whether the request ends with it. At the first attempt and at every
     /// later one.
     pub(super) fn opening<'x, X: Exchange>(
@@ -44,6 +50,9 @@ impl Upload {
         most: usize,
         meter: &mut BodyMeter,
     ) -> Result<(&'x [u8], bool), Failure> {
+        if self.held {
+            return Ok((&[], false));
+        }
         if self.inline > 0 || self.kept.pieces().next().is_none() && !self.ended {
             let (bytes, ends) = exchange.buffered(most);
             meter.take(bytes.len().saturating_sub(self.counted)).map_err(Failure::Refused)?;
@@ -65,6 +74,8 @@ impl Upload {
     pub(super) fn commit<X: Exchange>(&mut self, exchange: &mut X) {
         exchange.consume(std::mem::take(&mut self.inline));
         self.kept.forget();
+        // An upgrade that was not agreed to has no body.
+        self.ended |= std::mem::take(&mut self.held);
     }
 
     /// From here on raw bytes.
@@ -72,6 +83,10 @@ impl Upload {
         self.raw = true;
         self.ended = false;
         self.closed = false;
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held
     }
 
     pub(super) fn is_raw(&self) -> bool {
@@ -92,7 +107,7 @@ impl Upload {
         keep: usize,
     ) -> Result<bool, Failure> {
         let mut moved = false;
-        while !self.closed {
+        while !self.closed && !self.held {
             match self.step(cx, exchange, stream, meter, keep)? {
                 Poll::Ready(()) => moved = true,
                 Poll::Pending => return Ok(moved),

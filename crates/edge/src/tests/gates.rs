@@ -1,0 +1,63 @@
+//! Tunnels: where they live, who may open one, and when they are cut.
+
+use std::sync::Arc;
+
+use mezu_tunnel::ConnectError;
+use mezu_tunnel::proto::hello::RefusedCode;
+
+use super::world::{echo, with_edge};
+
+const GET: &str = "GET /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\n\r\n";
+
+#[test]
+fn every_worker_gets_one_tunnel_of_a_gate() {
+    with_edge(3, |world| async move {
+        let tunnels = world.gate(1, 3, echo("one")).await;
+        let mut workers: Vec<u32> = tunnels.iter().map(|tunnel| tunnel.welcome.worker).collect();
+        workers.sort_unstable();
+        assert_eq!(workers, [0, 1, 2]);
+        assert_eq!(tunnels[0].welcome.workers, 3);
+        assert!(tunnels[0].welcome.workloads[0].url.starts_with("https://shop.base.test:"));
+    });
+}
+
+#[test]
+fn a_worker_without_a_tunnel_hops_to_one_that_has() {
+    with_edge(3, |world| async move {
+        world.gate(1, 1, echo("one")).await;
+        // Connections are spread over the workers: some of these hop.
+        for _ in 0..12 {
+            assert_eq!(world.ask(GET).await.text(), "one GET /x ");
+        }
+        let body = "x".repeat(300_000);
+        for _ in 0..6 {
+            let head = format!("POST /y HTTP/1.1\r\nhost: shop.base.test\r\ncontent-length: {}\r\n\r\n", body.len());
+            let mut client = world.client().await;
+            client.send(&head).await;
+            client.send(&body).await;
+            assert!(client.answer().await.text().ends_with(&body));
+        }
+        let text = world.edge.metrics().text();
+        let hops = text.lines().find(|line| line.starts_with("mezu_routed_total{way=\"hop\"}")).unwrap();
+        assert!(!hops.ends_with(" 0"), "{hops}");
+    });
+}
+
+#[test]
+fn a_revoked_key_loses_its_tunnels_and_gets_no_new_ones() {
+    with_edge(2, |world| async move {
+        let tunnels = world.gate(1, 2, echo("one")).await;
+        let mut snapshot = (**world.snapshots.borrow()).clone();
+        snapshot.generation += 1;
+        snapshot.keys.clear();
+        world.snapshots.send_replace(Arc::new(snapshot));
+        for tunnel in &tunnels {
+            tunnel.session.closed().await;
+        }
+        match world.tunnel(1, echo("one")).await {
+            Err(ConnectError::Refused(refused)) => assert_eq!(refused.code, RefusedCode::UnknownKey),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("let in"),
+        }
+    });
+}

@@ -10,31 +10,41 @@
 
 /// Why a request target was refused. Every one of these is answered with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.rule())]
 pub enum PathError {
-    #[error("the path does not begin with a slash")]
     NotAbsolute,
-    #[error("a control character or a space stands in the request target")]
     Control,
-    #[error("a byte outside ASCII stands unencoded in the request target")]
     NonAscii,
-    #[error("a fragment was sent")]
     Fragment,
-    #[error("a question mark stands inside the path")]
     QueryMark,
-    #[error("a backslash stands in the path")]
     Backslash,
-    #[error("a slash is percent-encoded")]
     EncodedSlash,
-    #[error("a control character is percent-encoded")]
     EncodedControl,
-    #[error("a percent sign is not followed by two hexadecimal digits")]
     BadEscape,
-    #[error("the path is percent-encoded twice")]
     DoubleEncoding,
-    #[error("a path parameter (semicolon) was sent")]
     Parameter,
-    #[error("an escape is an overlong UTF-8 sequence")]
     Overlong,
+}
+
+impl PathError {
+    /// The rule that was broken, in words for the client. Never holds input.
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::NotAbsolute => "the path does not begin with a slash",
+            Self::Control => "a control character or a space stands in the request target",
+            Self::NonAscii => "a byte outside ASCII stands unencoded in the request target",
+            Self::Fragment => "a fragment was sent",
+            Self::QueryMark => "a question mark stands inside the path",
+            Self::Backslash => "a backslash stands in the path",
+            Self::EncodedSlash => "a slash is percent-encoded",
+            Self::EncodedControl => "a control character is percent-encoded",
+            Self::BadEscape => "a percent sign is not followed by two hexadecimal digits",
+            Self::DoubleEncoding => "the path is percent-encoded twice",
+            Self::Parameter => "a path parameter (semicolon) was sent",
+            Self::Overlong => "an escape is an overlong UTF-8 sequence",
+        }
+    }
 }
 
 /// Writes the normal form of `raw_path` (the request target up to, not including, `?`) into `out`.

@@ -34,14 +34,14 @@ pub(crate) fn path_and_query(raw: &[u8], head: &mut RequestHead, spare: &mut Str
         Some((path, query)) => (path, query.get(1..)),
         None => (raw, None),
     };
-    normalise(path, &mut head.path).map_err(|_| BadRequest::Malformed("path not acceptable"))?;
+    normalise(path, &mut head.path).map_err(|error| BadRequest::Malformed(error.rule()))?;
     head.query = query.map(|query| take_query(query, spare)).transpose()?;
     Ok(())
 }
 
 fn take_query(raw: &[u8], spare: &mut String) -> Result<String, BadRequest> {
     const BAD: BadRequest = BadRequest::Malformed("query not acceptable");
-    check_query(raw).map_err(|_| BAD)?;
+    check_query(raw).map_err(|error| BadRequest::Malformed(error.rule()))?;
     let mut query = std::mem::take(spare);
     query.clear();
     query.push_str(std::str::from_utf8(raw).map_err(|_| BAD)?);

@@ -90,7 +90,7 @@ fn reached(station: &str, blame: Blame) -> &'static str {
     };
     match place(station).cmp(&place(broken)) {
         std::cmp::Ordering::Less => "ok",
-        std::cmp::Ordering::Equal => "bad",
+        std::cmp::Ordering::Equal => "bad\" aria-current=\"step",
         std::cmp::Ordering::Greater => "off",
     }
 }

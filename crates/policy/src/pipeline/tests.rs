@@ -77,6 +77,15 @@ fn the_schema_knows_every_field_and_no_other() {
     assert_eq!(known, listed);
 }
 
+#[test]
+fn every_capability_has_a_page_for_people() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/capabilities");
+    for name in ORDER {
+        let page = std::fs::read_to_string(folder.join(format!("{name}.md")));
+        assert!(page.is_ok_and(|page| page.starts_with(&format!("# {name}\n"))), "docs/capabilities/{name}.md");
+    }
+}
+
 fn same_fields(at: &str, value: &Value, schema: &Value) {
     match value {
         Value::Object(fields) => {

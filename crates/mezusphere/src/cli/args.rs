@@ -208,6 +208,12 @@ pub enum RouteCommand {
         #[command(flatten)]
         client: ClientArgs,
     },
+    /// See the capabilities that --set switches on, in the order in which requests pass them
+    Stages {
+        /// Print their JSON schema
+        #[arg(long)]
+        json: bool,
+    },
     /// Take a route away
     #[command(visible_alias = "rm")]
     Remove {

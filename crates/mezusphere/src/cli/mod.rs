@@ -13,6 +13,7 @@ mod key;
 mod notify;
 mod out;
 mod route;
+mod stages;
 mod status;
 mod table;
 mod up;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::args::{RouteArgs, RouteCommand};
 use super::client::Client;
+use super::stages;
 use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 use crate::api;
@@ -19,6 +20,7 @@ pub(super) async fn run(args: RouteArgs) -> Result<(), Failure> {
             add(&Client::new(&client), new, client.json).await
         }
         RouteCommand::List { client } => list(&Client::new(&client), client.json).await,
+        RouteCommand::Stages { json } => stages::print(json),
         RouteCommand::Remove { route, client } => remove(&Client::new(&client), &route, client.json).await,
     }
 }
@@ -46,7 +48,7 @@ async fn list(client: &Client, json: bool) -> Result<(), Failure> {
     }
     let mut table = Table::new(&["URL", "WORKLOAD", "STAGES", "ID"]);
     for route in &routes {
-        let stages = stages(&route.pipeline);
+        let stages = switched_on(&route.pipeline);
         let stages = if stages.is_empty() { Cell::new("–", Tone::Quiet) } else { stages.join(" ").into() };
         let url = Cell::new(&route.url, if route.warning.is_some() { Tone::Bad } else { Tone::Plain });
         table.row(vec![url, route.workload.to_string().into(), stages, Cell::new(route.id.to_string(), Tone::Quiet)]);
@@ -80,8 +82,10 @@ fn new_route(
             return Err(Failure::Refused(format!("{stage} is set twice")));
         }
     }
-    let pipeline: PipelineSpec = serde_json::from_value(Value::Object(stages))
-        .map_err(|error| Failure::Refused(format!("a --set is not valid: {error}")))?;
+    let pipeline: PipelineSpec = serde_path_to_error::deserialize(Value::Object(stages)).map_err(|error| {
+        let (place, reason) = (error.path().to_string(), error.into_inner());
+        Failure::Refused(format!("--set {place}: {reason}; see `mezusphere route stages`"))
+    })?;
     Ok(api::NewRoute { host, path, workload, pipeline })
 }
 
@@ -107,7 +111,7 @@ fn find<'a>(routes: &'a [api::Route], wanted: &str) -> Result<&'a api::Route, Fa
     }
 }
 
-fn stages(pipeline: &PipelineSpec) -> Vec<String> {
+fn switched_on(pipeline: &PipelineSpec) -> Vec<String> {
     match serde_json::to_value(pipeline) {
         Ok(Value::Object(stages)) => stages.keys().cloned().collect(),
         _ => Vec::new(),

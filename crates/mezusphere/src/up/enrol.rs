@@ -14,6 +14,7 @@ use mezu_store::EnrolRefusal;
 use tokio::time::timeout;
 
 use super::clock;
+use super::live::Live;
 use super::publisher::{Publisher, StoreSlot};
 
 const WRITE: Duration = Duration::from_secs(4);
@@ -22,6 +23,7 @@ const WRITE: Duration = Duration::from_secs(4);
 pub(super) struct Enroller {
     pub(super) store: StoreSlot,
     pub(super) publisher: Publisher,
+    pub(super) live: Live,
     pub(super) base: Hostname,
 }
 
@@ -30,8 +32,9 @@ impl Enrol for Enroller {
         if let Some(known) = known(&self.publisher.current(), &self.base, &enrolment) {
             return Box::pin(std::future::ready(Ok(known)));
         }
-        let (store, publisher, base) = (self.store.clone(), self.publisher.clone(), self.base.clone());
-        Box::pin(async move { write(&store, &publisher, &base, enrolment).await })
+        let (store, publisher, live) = (self.store.clone(), self.publisher.clone(), self.live.clone());
+        let base = self.base.clone();
+        Box::pin(async move { write(&store, &publisher, &live, &base, enrolment).await })
     }
 }
 
@@ -50,7 +53,13 @@ fn known(snapshot: &Snapshot, base: &Hostname, enrolment: &Enrolment) -> Option<
         .collect()
 }
 
-async fn write(store: &StoreSlot, publisher: &Publisher, base: &Hostname, enrolment: Enrolment) -> Enrolled {
+async fn write(
+    store: &StoreSlot,
+    publisher: &Publisher,
+    live: &Live,
+    base: &Hostname,
+    enrolment: Enrolment,
+) -> Enrolled {
     let store = store.get().ok_or_else(|| unavailable("the store is not open"))?;
     let Enrolment { key, org, names, .. } = enrolment;
     let enrolled = timeout(WRITE, store.enrol(key, org, &names, base, clock::now()))
@@ -59,6 +68,9 @@ async fn write(store: &StoreSlot, publisher: &Publisher, base: &Hostname, enrolm
         .map_err(refusal)?;
     // The gate hears of its hostname only once the edge can serve it.
     publisher.publish().await.map_err(|fault| unavailable(&fault))?;
+    if !live.serves(publisher.current().generation).await {
+        return Err(unavailable("the edge does not serve the new snapshot"));
+    }
     let words: Vec<&str> = names.iter().map(Label::as_str).collect();
     tracing::info!(workloads = words.join(","), "enrolled");
     let workload = |one: mezu_store::Enrolled| EnrolledWorkload { name: one.name, id: one.id, hostname: one.hostname };

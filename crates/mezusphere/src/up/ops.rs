@@ -173,7 +173,7 @@ impl Ops {
 
     fn route(&self, route: mezu_store::Route, workload: Label) -> api::Route {
         let warning = (!self.certificates.covers(route.host.as_str())).then(|| {
-            format!("no certificate of this edge is for {}; browsers will not get there until one is", route.host)
+            format!("no certificate of this edge is for {}, so clients will refuse it; see --tls-cert of `up`", route.host)
         });
         api::Route {
             url: self.place.url(&route.host, route.path.as_str()),
@@ -212,7 +212,12 @@ impl Ops {
     }
 
     async fn publish(&self) -> Result<(), OpError> {
-        self.publisher.publish().await.map_err(OpError::NotPublished)
+        self.publisher.publish().await.map_err(OpError::NotPublished)?;
+        if self.live.serves(self.publisher.current().generation).await {
+            Ok(())
+        } else {
+            Err(OpError::NotPublished("the edge still serves the snapshot before; see its log".into()))
+        }
     }
 }
 

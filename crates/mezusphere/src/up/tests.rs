@@ -109,8 +109,8 @@ async fn a_broken_store_without_a_snapshot_is_an_error() {
 }
 
 fn enroller(running: &Running) -> Enroller {
-    let Ops { store, publisher, place, .. } = &*running.ops;
-    Enroller { store: store.clone(), publisher: publisher.clone(), base: place.base.clone() }
+    let Ops { store, publisher, live, place, .. } = &*running.ops;
+    Enroller { store: store.clone(), publisher: publisher.clone(), live: live.clone(), base: place.base.clone() }
 }
 
 fn enrolment(running: &Running, names: &[&str]) -> Enrolment {
@@ -129,6 +129,7 @@ async fn an_enrolled_name_is_served_before_its_gate_hears_of_it() {
     let hosts: Vec<String> = enrolled.iter().map(|one| one.hostname.to_string()).collect();
     assert_eq!(hosts, ["shop.mezusphere.localhost", "blog.mezusphere.localhost"]);
     let snapshot = running.ops.publisher.current();
+    assert!(running.ops.live.edge().unwrap().generation() >= snapshot.generation);
     assert!(enrolled.iter().all(|one| snapshot.routes.iter().any(|route| route.host == one.hostname)));
     // Coming back needs no store.
     running.ops.store.get().unwrap().close().await;

@@ -213,7 +213,7 @@ fn serve_client(worker: &Rc<Worker>, stream: ServerStream, client: SocketAddr, p
     worker.metrics.connection_opened(door);
     spawn_local(&worker.stops.clients, "client", async move {
         let _counted = Opened { worker: Rc::clone(&serving), door, _place: place };
-        let limits = Rc::clone(&serving.limits);
+        let limits = serving.connection_limits();
         let drain = serving.drain.clone();
         let _ = guard::isolate(http::serve_connection(stream, conn, serving, limits, drain)).await;
     });

@@ -59,6 +59,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// The limits again, for the connections of this thread.
     pub(crate) limits: Rc<Limits>,
+    /// The same with short idle times.
+    tight_limits: Rc<Limits>,
     pub(crate) gates: Gates,
     pub(crate) deadlines: Deadlines,
     pub(crate) handshakes: Handshakes,
@@ -88,6 +90,7 @@ async fn work(start: Start) {
     let worker = Rc::new(Worker {
         index,
         limits: Rc::new(shared.limits.clone()),
+        tight_limits: Rc::new(tightened(&shared.limits)),
         gates: Gates::new(index, Arc::clone(&shared.presence), shared.limits.in_flight_per_gate),
         deadlines: Deadlines::new(),
         handshakes: Handshakes::new(&shared.limits),
@@ -105,6 +108,7 @@ async fn work(start: Start) {
     spawn_local(&house, "deadlines", async move { clock.deadlines.run().await });
     let scribe = Rc::clone(&worker);
     spawn_local(&house, "access-log", async move { scribe.journal.keep_moving().await });
+    spawn_local(&house, "samples", crate::observe::sample(Rc::clone(&worker)));
     spawn_local(&house, "mailbox", Rc::clone(&worker).read_mailbox(mailbox));
     spawn_local(&house, "snapshots", Rc::clone(&worker).follow(tables));
     spawn_local(&house, "drain", Rc::clone(&worker).pass_drain_on());
@@ -114,9 +118,20 @@ async fn work(start: Start) {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
+fn tightened(limits: &Limits) -> Limits {
+    let idle = limits.keep_alive_under_pressure;
+    let (keep_alive_h1, keep_alive_h2) = (limits.keep_alive_h1.min(idle), limits.keep_alive_h2.min(idle));
+    Limits { keep_alive_h1, keep_alive_h2, ..limits.clone() }
+}
+
 impl Worker {
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The limits for a new connection: while places are short, it may not rest for long.
+    pub(crate) fn connection_limits(&self) -> Rc<Limits> {
+        Rc::clone(if self.shared.admission.under_pressure() { &self.tight_limits } else { &self.limits })
     }
 
     /// The snapshot to serve a request from. Kept for the request's whole life, it shows one generation throughout.

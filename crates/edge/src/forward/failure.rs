@@ -36,6 +36,11 @@ impl Failure {
 }
 
 impl Failure {
+    /// Whether the gate is still there, so that asking it again would end the same way.
+    pub(super) fn is_of_a_living_gate(&self) -> bool {
+        !matches!(self, Self::Lost | Self::Unseen(EdgeError::GateLost { .. }))
+    }
+
     /// How a second attempt after this is counted.
     pub(super) fn resend(&self) -> Resend {
         match self {

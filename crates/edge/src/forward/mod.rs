@@ -75,7 +75,9 @@ pub(crate) async fn forward<X: Exchange>(
             return Err(failure.into_error());
         }
         worker.metrics.resent(failure.resend());
-        (avoid, last) = (gate, Some(failure.into_error()));
+        // A lost tunnel is out of the choice by itself, and its gate may be back on a new one.
+        avoid = gate.filter(|_| failure.is_of_a_living_gate());
+        last = Some(failure.into_error());
     }
     Err(last.unwrap_or(EdgeError::NoGate))
 }

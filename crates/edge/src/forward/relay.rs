@@ -2,7 +2,8 @@
 //!
 //! [`Relay`] outlives an attempt: what must be known to try again is in it. An attempt is a stream to one gate.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub(super) struct Relay<'r, 'p, X> {
     impatient: bool,
     /// When the workload will have had all its time.
     overdue: Instant,
+    /// For streams without an end of their own: resolves when the edge wants them to end.
+    parting: Option<Pin<Box<dyn Future<Output = ()> + 'r>>>,
 }
 
 impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
@@ -55,6 +58,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
             go: false,
             impatient: false,
             overdue: sent,
+            parting: None,
         }
     }
 
@@ -91,7 +95,28 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
             Ok(false) => {}
             Err(failure) => return Poll::Ready(Err(failure)),
         }
+        if self.poll_parting(cx).is_ready() {
+            return Poll::Ready(self.part());
+        }
         self.check_time(cx, stream, deadline)
+    }
+
+    /// Only long-lived streams pay for hearing of the drain; all others end by themselves.
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.download.patient || self.download.state() == State::Awaiting {
+            return Poll::Pending;
+        }
+        let lasting = &self.worker.stops.lasting;
+        self.parting.get_or_insert_with(|| Box::pin(lasting.stopping())).as_mut().poll(cx)
+    }
+
+    /// Ends a stream that has no end: a pipe is closed, an answer in mid-body is broken off so that its client knows.
+    fn part(&mut self) -> Result<(), Failure> {
+        if !self.upload.is_raw() {
+            return Err(Failure::Final(EdgeError::Draining));
+        }
+        self.exchange.finish();
+        Ok(())
     }
 
     /// Moves what can be moved, either way. Tells whether anything was.

@@ -3,6 +3,7 @@
 //! It wraps the whole path, so that nothing can be answered unseen: it tells when it is dropped, which also happens
 //! when the client goes away in the middle. It only listens: no step depends on it.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mezu_model::{Context, GateId, RequestHead, known};
@@ -102,5 +103,20 @@ impl Drop for Watch<'_> {
             code: record.failure,
             user_agent: head.headers.find(known::USER_AGENT),
         });
+    }
+}
+
+/// How often the round trips of this worker's tunnels are looked at.
+const SAMPLE: Duration = Duration::from_secs(15);
+
+/// Samples what only shows from time to time; never returns.
+pub(crate) async fn sample(worker: Rc<Worker>) {
+    loop {
+        tokio::time::sleep(SAMPLE).await;
+        for gate in worker.gates.all() {
+            if let Some(rtt) = gate.session.rtt() {
+                worker.metrics.tunnel_rtt(rtt);
+            }
+        }
     }
 }

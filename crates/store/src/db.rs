@@ -11,13 +11,14 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Pool, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, Pool, Transaction};
 
 use crate::StoreError;
 
 pub(crate) type Database = sqlx::Sqlite;
 pub(crate) type Write = Transaction<'static, Database>;
 pub(crate) type Row = sqlx::sqlite::SqliteRow;
+type Connected = sqlx::SqliteConnection;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -109,7 +110,14 @@ fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 fn pool(connections: u32) -> PoolOptions<Database> {
-    PoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).test_before_acquire(false)
+    PoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        // The test waits until a rollback that a dropped transaction has begun is through.
+        .test_before_acquire(true)
+        // SQLite itself rolls back when the disk is full. sqlx's own rollback then fails and it believes for ever that
+        // the transaction goes on, so such a connection must not be used again.
+        .before_acquire(|connection: &mut Connected, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 /// The journal and index files beside the database take over its mode.

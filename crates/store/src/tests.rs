@@ -262,3 +262,21 @@ async fn unreadable_rows_are_an_error_not_a_guess() {
         assert!(matches!(world.store.read_all().await, Err(StoreError::Corrupt { .. })), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_write_and_nothing_else() {
+    let world = world().await;
+    let before = world.store.read_all().await.unwrap();
+    // No page more than there are now: as a full disk is to SQLite.
+    let mut write = world.store.db.write().await.unwrap();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *write).await.unwrap();
+    let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+    sqlx::query(limit).execute(&mut *write).await.unwrap();
+    write.commit().await.unwrap();
+    let names: Vec<Label> = (0..2000).map(|n| label(&format!("workload-{n}"))).collect();
+    let refusal = world.store.enrol(world.key, world.org, &names, &world.base, NOW).await.unwrap_err();
+    assert!(matches!(refusal, EnrolRefusal::Store(StoreError::Full)), "{refusal}");
+    assert_eq!(world.store.read_all().await.unwrap(), before);
+    // There is room again.
+    world.enrol("shop").await.unwrap();
+}

@@ -203,13 +203,14 @@ labels! {
 }
 labels! {
     /// The first digit of a status.
-    Class { Interim "1xx", Success "2xx", Redirect "3xx", ClientError "4xx", ServerError "5xx" }
+    Class { None "none", Interim "1xx", Success "2xx", Redirect "3xx", ClientError "4xx", ServerError "5xx" }
 }
 
 impl Class {
     const fn of_status(status: u16) -> Self {
         match status {
-            0..=199 => Self::Interim,
+            0 => Self::None,
+            1..=199 => Self::Interim,
             200..=299 => Self::Success,
             300..=399 => Self::Redirect,
             400..=499 => Self::ClientError,

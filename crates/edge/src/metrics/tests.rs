@@ -78,7 +78,8 @@ fn every_status_has_a_class_and_every_duration_a_bucket() {
     worker.request_done(&Done { duration: Duration::MAX, ..done(200, 0) });
     let text = metrics.text();
     assert_eq!(line(&text, "mezu_request_duration_seconds_count"), "13");
-    assert_eq!(line(&text, "mezu_requests_total{protocol=\"h2\",class=\"1xx\"}"), "3");
+    assert_eq!(line(&text, "mezu_requests_total{protocol=\"h2\",class=\"1xx\"}"), "2");
+    assert_eq!(line(&text, "mezu_requests_total{protocol=\"h2\",class=\"none\"}"), "1");
     assert_eq!(line(&text, "mezu_requests_total{protocol=\"h2\",class=\"5xx\"}"), "4");
 }
 

@@ -11,6 +11,7 @@ mod edge_address;
 mod gate;
 mod in_process;
 pub mod key;
+pub mod probe;
 mod stats;
 mod status;
 mod target;

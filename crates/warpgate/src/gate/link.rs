@@ -120,16 +120,18 @@ fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) {
 async fn serve_until_replaced(gate: &Rc<Gate>, index: usize, session: Session) {
     spawn_local(&gate.requests, "session", serve::session(gate.clone(), session.clone()));
     tokio::select! {
+        biased;
+        () = gate.scope.stopping() => {
+            gate.tell(index, Link::Draining);
+            let death = session.closed().await;
+            tracing::debug!(link = index, why = %death, "tunnel drained");
+        }
         death = session.closed() => {
             tracing::info!(link = index, why = %death, "tunnel closed");
         }
         () = session.draining() => {
             tracing::info!(link = index, "the edge drains this tunnel");
             gate.tell(index, Link::Draining);
-        }
-        () = gate.scope.stopping() => {
-            gate.tell(index, Link::Draining);
-            session.closed().await;
         }
     }
 }

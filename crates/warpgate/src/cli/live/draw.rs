@@ -1,0 +1,258 @@
+//! What the view looks like. A pure function of what is to be shown.
+
+use std::time::{Duration, SystemTime};
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Color, Modifier, Style},
+    text::{Line, Span},
+    widgets::Paragraph,
+};
+use warpgate::{Link, Seen, Status};
+
+/// Everything that is shown.
+pub(crate) struct View {
+    pub edge: String,
+    pub status: Status,
+    pub requests: u64,
+    pub failed: u64,
+    pub in_flight: u64,
+    pub rate: f64,
+    pub history: Vec<u64>,
+    pub last: Vec<Seen>,
+}
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Theme {
+    color: bool,
+}
+
+impl Theme {
+    /// Without colour where NO_COLOR is set (no-color.org) or the terminal has none.
+    pub(crate) fn from_env() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        Self { color: !set("NO_COLOR") && !dumb }
+    }
+
+    fn paint(self, color: Color) -> Style {
+        if self.color { Style::new().fg(color) } else { Style::new() }
+    }
+
+    fn quiet(self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    fn good(self) -> Style {
+        self.paint(Color::Green)
+    }
+
+    fn warn(self) -> Style {
+        self.paint(Color::Yellow)
+    }
+
+    fn bad(self) -> Style {
+        self.paint(Color::Red)
+    }
+
+    fn link(self) -> Style {
+        self.paint(Color::Cyan).add_modifier(Modifier::BOLD)
+    }
+}
+
+/// Rows above the list of requests, without the workloads.
+const FRAME_ROWS: u16 = 9;
+
+pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme) {
+    let area = frame.area();
+    let inner = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(4), ..area };
+    let workloads = workload_lines(view, theme);
+    let room = area.height.saturating_sub(FRAME_ROWS);
+    let workload_rows = u16::try_from(workloads.len()).unwrap_or(u16::MAX).min(room.max(2));
+    let [_, title, _, urls, counts, chart, _, list_title, list, foot] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(workload_rows),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Min(0),
+        Constraint::Length(1),
+    ])
+    .areas(inner);
+    frame.render_widget(Paragraph::new(title_line(view, theme)), title);
+    frame.render_widget(Paragraph::new(workloads), urls);
+    frame.render_widget(Paragraph::new(count_line(view, theme)), counts);
+    frame.render_widget(Paragraph::new(chart_line(view, theme, chart.width)), chart);
+    frame.render_widget(Paragraph::new(list_title_line(view, theme)), list_title);
+    frame.render_widget(Paragraph::new(request_lines(view, theme, list)), list);
+    frame.render_widget(Paragraph::new(foot_line(view, theme)), foot);
+}
+
+fn title_line(view: &View, theme: Theme) -> Line<'static> {
+    let mut spans = vec![Span::styled("warpgate", theme.strong()), Span::styled("  →  ", theme.quiet()), Span::raw(view.edge.clone()), Span::raw("   ")];
+    spans.extend(state(view, theme));
+    Line::from(spans)
+}
+
+/// The links to the edge, one dot each, and what they amount to in words.
+fn state(view: &View, theme: Theme) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    for link in &view.status.links {
+        let (dot, style) = match link {
+            Link::Online { .. } => ("●", theme.good()),
+            Link::Dialling => ("◌", theme.warn()),
+            Link::Draining => ("◐", theme.warn()),
+            Link::Waiting { .. } => ("○", theme.bad()),
+            Link::Closed => continue,
+        };
+        spans.push(Span::styled(dot, style));
+    }
+    let online = view.status.online();
+    let (word, style) = match (view.status.draining, online) {
+        (true, _) => ("draining".to_owned(), theme.warn()),
+        (false, 0) => ("connecting".to_owned(), theme.warn()),
+        (false, 1) => ("online, 1 connection".to_owned(), theme.good()),
+        (false, n) => (format!("online, {n} connections"), theme.good()),
+    };
+    spans.push(Span::raw(" "));
+    spans.push(Span::styled(word, style));
+    spans
+}
+
+fn workload_lines(view: &View, theme: Theme) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for workload in &view.status.workloads {
+        let url = match &workload.url {
+            Some(url) => Span::styled(url.clone(), theme.link()),
+            None => Span::styled(format!("{} …", workload.name), theme.quiet()),
+        };
+        lines.push(Line::from(url));
+        lines.push(Line::from(Span::styled(format!("  from {}", workload.target), theme.quiet())));
+        lines.push(Line::default());
+    }
+    if let Some(why) = trouble(&view.status) {
+        lines.push(Line::from(Span::styled(format!("{why}; trying again"), theme.bad())));
+        lines.push(Line::default());
+    }
+    lines
+}
+
+/// Why nothing is online, if something is known.
+fn trouble(status: &Status) -> Option<&str> {
+    if status.is_online() {
+        return None;
+    }
+    status.links.iter().find_map(|link| match link {
+        Link::Waiting { why } => Some(why.as_str()),
+        _ => None,
+    })
+}
+
+fn count_line(view: &View, theme: Theme) -> Line<'static> {
+    let failed = if view.failed > 0 { theme.bad() } else { theme.quiet() };
+    Line::from(vec![
+        Span::styled(format!("{:.1}", view.rate), theme.strong()),
+        Span::styled(" requests/s    ", theme.quiet()),
+        Span::raw(view.requests.to_string()),
+        Span::styled(" in all    ", theme.quiet()),
+        Span::raw(view.in_flight.to_string()),
+        Span::styled(" in flight    ", theme.quiet()),
+        Span::styled(format!("{} failed", view.failed), failed),
+    ])
+}
+
+/// The last minute in eighths of a row.
+fn chart_line(view: &View, theme: Theme, width: u16) -> Line<'static> {
+    const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = view.history.iter().copied().max().unwrap_or(0).max(1);
+    let skip = view.history.len().saturating_sub(usize::from(width));
+    let bars: String = view
+        .history
+        .iter()
+        .skip(skip)
+        .map(|count| {
+            let height = if *count == 0 { 0 } else { (count * 8).div_ceil(most) };
+            BARS.get(usize::try_from(height).unwrap_or(8)).copied().unwrap_or(' ')
+        })
+        .collect();
+    Line::from(Span::styled(bars, theme.paint(Color::Cyan)))
+}
+
+fn list_title_line(view: &View, theme: Theme) -> Line<'static> {
+    let text = if view.last.is_empty() { "No requests yet: open the URL above." } else { "Last requests" };
+    Line::from(Span::styled(text, theme.quiet()))
+}
+
+fn request_lines(view: &View, theme: Theme, area: Rect) -> Vec<Line<'static>> {
+    let several = view.status.workloads.len() > 1;
+    view.last
+        .iter()
+        .rev()
+        .take(usize::from(area.height))
+        .map(|seen| request_line(view, seen, theme, usize::from(area.width), several))
+        .collect()
+}
+
+fn request_line(view: &View, seen: &Seen, theme: Theme, width: usize, several: bool) -> Line<'static> {
+    let (status, style) = match seen.status {
+        Some(code @ ..=399) => (code.to_string(), theme.good()),
+        Some(code @ ..=499) => (code.to_string(), theme.warn()),
+        Some(code) => (code.to_string(), theme.bad()),
+        None => ("---".to_owned(), theme.bad()),
+    };
+    let name = view.status.workloads.get(seen.workload as usize).filter(|_| several);
+    let place = name.map_or(String::new(), |workload| format!("{} ", workload.name));
+    let path_width = width.saturating_sub(47 + place.chars().count()).max(12);
+    Line::from(vec![
+        Span::styled(format!("{:>6}  ", age(seen.at)), theme.quiet()),
+        Span::styled(status, style),
+        Span::raw(format!("  {:<7} ", cut(&seen.method, 7))),
+        Span::styled(place, theme.quiet()),
+        Span::raw(format!("{:<path_width$} ", cut(&seen.path, path_width))),
+        Span::styled(format!("{:>8}  {}", took(seen.took), seen.client), theme.quiet()),
+    ])
+}
+
+fn foot_line(view: &View, theme: Theme) -> Line<'static> {
+    let text = if view.status.draining { "finishing what is in flight; q again ends at once" } else { "q quits" };
+    Line::from(Span::styled(text, theme.quiet()))
+}
+
+/// At most `width` characters, and nothing that could steer the terminal.
+fn cut(text: &str, width: usize) -> String {
+    let clean = text.chars().map(|c| if c.is_control() { '?' } else { c });
+    if text.chars().count() <= width {
+        return clean.collect();
+    }
+    clean.take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn age(at: SystemTime) -> String {
+    match at.elapsed().unwrap_or_default().as_secs() {
+        0 => "now".to_owned(),
+        secs @ 1..=59 => format!("{secs} s"),
+        secs @ 60..=3599 => format!("{} min", secs / 60),
+        secs => format!("{} h", secs / 3600),
+    }
+}
+
+fn took(time: Duration) -> String {
+    let micros = time.as_micros();
+    match micros {
+        0..=999 => format!("{micros} µs"),
+        1000..=999_999 => format!("{:.1} ms", time.as_secs_f64() * 1000.0),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

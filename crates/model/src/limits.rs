@@ -45,7 +45,7 @@ pub struct Limits {
     pub workload_first_byte: Duration,
     /// Streams at once on an HTTP/2 connection.
     pub concurrent_streams: u32,
-    /// Streams in the life of an HTTP/2 connection, then GOAWAY.
+    /// Streams in the life of an HTTP/2 connection, then GOAWAY; see `docs/adr/0007`.
     pub streams_per_connection: u32,
     /// Client resets in [`Self::reset_window`], then close.
     pub client_resets: u32,
@@ -55,7 +55,7 @@ pub struct Limits {
     /// HTTP/2 receive window of a stream and of a connection.
     pub h2_stream_window: u32,
     pub h2_connection_window: u32,
-    /// Default of the `body_limit` stage, and what a route may raise it to.
+    /// Default of the `body_limit` stage, and the most that the stage takes. A route without the stage has no limit.
     pub body_bytes: u64,
     pub body_bytes_max: u64,
     /// Body bytes held per stream and direction.
@@ -117,7 +117,7 @@ impl Default for Limits {
             workload_connect: Duration::from_secs(1),
             workload_first_byte: Duration::from_secs(30),
             concurrent_streams: 100,
-            streams_per_connection: 4096,
+            streams_per_connection: 1_000_000,
             client_resets: 100,
             reset_window: Duration::from_secs(10),
             server_resets: 64,

@@ -1,6 +1,6 @@
 //! From a route's spec to its stages, and from a request to a [`Permitted`].
 
-use mezu_model::{Context, Limits, RequestHead, ResponseHead};
+use mezu_model::{Context, RequestHead, ResponseHead};
 
 use crate::{Answer, BodyMeter, Request, Response, Stage, Verdict};
 
@@ -8,13 +8,13 @@ use crate::{Answer, BodyMeter, Request, Response, Stage, Verdict};
 #[derive(Debug)]
 pub struct Pipeline {
     stages: Box<[Box<dyn Stage>]>,
-    /// What a route without a `body_limit` stage lets through. Bytes.
+    /// What a route without a `body_limit` stage lets through, bytes: anything (`docs/adr/0006`).
     body_limit: u64,
 }
 
 impl Pipeline {
     pub(crate) fn new(stages: Vec<Box<dyn Stage>>) -> Self {
-        Self { stages: stages.into_boxed_slice(), body_limit: Limits::default().body_bytes }
+        Self { stages: stages.into_boxed_slice(), body_limit: u64::MAX }
     }
 
     /// Judges a request. `declared` is the length of its body if the client told it, 0 for none.

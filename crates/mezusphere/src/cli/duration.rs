@@ -34,6 +34,15 @@ pub(super) fn spoken(seconds: u64) -> String {
     }
 }
 
+/// An RFC 3339 time in UTC without what nobody reads: `2026-11-24 06:19`.
+#[must_use]
+pub(crate) fn day_and_time(rfc3339: &str) -> String {
+    match (rfc3339.get(..10), rfc3339.get(11..16)) {
+        (Some(day), Some(time)) => format!("{day} {time}"),
+        _ => rfc3339.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -47,6 +56,12 @@ mod tests {
         for bad in ["", "30", "s", "-1s", "1.5s", "1d", "25h", "99999999999999999999s", "18446744073709551615h"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn times_lose_their_rest() {
+        assert_eq!(day_and_time("2026-11-24T06:19:49Z"), "2026-11-24 06:19");
+        assert_eq!(day_and_time(""), "");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::args::{KeyArgs, KeyCommand};
 use super::client::Client;
+use super::duration;
 use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 use crate::api;
@@ -71,14 +72,14 @@ async fn list(client: &Client, all: bool, json: bool) -> Result<(), Failure> {
     if json {
         return out::json(&keys);
     }
-    let mut table = Table::new(&["NAME", "CREATED", "STATE", "ID"]);
+    let mut table = Table::new(&["NAME", "CREATED (UTC)", "STATE", "ID"]);
     for key in keys {
         let state = match key.revoked_at {
-            Some(_) => Cell::new("revoked", Tone::Bad),
+            Some(_) => Cell::new("revoked", Tone::Quiet),
             None => Cell::new("live", Tone::Good),
         };
         let id = Cell::new(key.id.to_string(), Tone::Quiet);
-        table.row(vec![key.name.to_string().into(), key.created_at.into(), state, id]);
+        table.row(vec![key.name.to_string().into(), duration::day_and_time(&key.created_at).into(), state, id]);
     }
     table.print("No keys. Make one with `mezusphere key create`.")
 }

@@ -4,7 +4,7 @@ use owo_colors::OwoColorize as _;
 
 use super::args::StatusArgs;
 use super::client::Client;
-use super::duration::spoken;
+use super::duration::{day_and_time, spoken};
 use super::out::{self, Failure};
 use crate::api;
 
@@ -20,11 +20,16 @@ pub(super) async fn run(args: StatusArgs) -> Result<(), Failure> {
     };
     let up = spoken(status.uptime_seconds);
     out::line(format_args!("Mezusphere {} is {state}, up {up} (process {})\n", status.version, status.pid))?;
+    let until = day_and_time(&status.certificate_not_after);
     let certificate = match status.certificate_private {
-        true => format!("private CA, until {}", status.certificate_not_after),
-        false => format!("your own, until {}", status.certificate_not_after),
+        true => format!("by the private CA, until {until}"),
+        false => format!("your own, until {until}"),
     };
-    let workloads = format!("{} of {} online, {} gates", status.workloads_online, status.workloads, status.gates);
+    let workloads = match (status.workloads, status.gates) {
+        (0, _) => "none yet".to_string(),
+        (all, 1) => format!("{} of {all} online, by 1 gate", status.workloads_online),
+        (all, gates) => format!("{} of {all} online, by {gates} gates", status.workloads_online),
+    };
     let generation = match status.generation == status.served_generation {
         true => status.generation.to_string(),
         false => format!("{} (the edge still serves {})", status.generation, status.served_generation),

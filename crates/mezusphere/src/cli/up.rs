@@ -104,20 +104,25 @@ fn banner(running: &Running) -> Result<(), Failure> {
         out::line(format_args!("\n  Your first key, shown once and kept in {}:\n", file.display()))?;
         out::line(format_args!("    {}", key.to_text().bold()))?;
     }
-    if running.first_key().is_some() {
+    if running.awaits_first_workload() && file.exists() {
         out::line("\n  Next, with something listening on port 3000:\n")?;
-        out::line(format_args!("    {}", next_step(running, &file).cyan()))?;
+        for line in next_step(running, &file) {
+            out::line(format_args!("    {}", line.cyan()))?;
+        }
     }
     out::line(format_args!("\n  {}\n", "Ctrl-C stops, once open requests have ended.".dimmed()))
 }
 
-fn next_step(running: &Running, key: &std::path::Path) -> String {
+/// The command that connects a first workload, on lines that fit a narrow terminal and can be copied together.
+fn next_step(running: &Running, key: &std::path::Path) -> Vec<String> {
     let base = running.base_domain().as_str();
     // Not every resolver knows names under localhost, and every one knows localhost.
     let name = if base.ends_with(".localhost") { "localhost" } else { base };
     let edge = format!("{name}:{}", running.public_port());
-    let ca = running.ca_file().map(|file| format!(" --ca {}", quoted(&file))).unwrap_or_default();
-    format!("warpgate http 3000 --edge {edge}{ca} --key-file {}", quoted(key))
+    let mut lines = vec![format!("warpgate http 3000 --edge {edge} \\")];
+    lines.extend(running.ca_file().map(|file| format!("  --ca {} \\", quoted(&file))));
+    lines.push(format!("  --key-file {}", quoted(key)));
+    lines
 }
 
 /// A path as a word of the shell.

@@ -126,6 +126,12 @@ impl Running {
         self.first_key.as_ref()
     }
 
+    /// Whether no workload was ever connected.
+    #[must_use]
+    pub fn awaits_first_workload(&self) -> bool {
+        self.ops.publisher.current().workloads.is_empty()
+    }
+
     /// What a person should know about this start.
     #[must_use]
     pub fn notes(&self) -> &[String] {

@@ -82,17 +82,37 @@ pub fn check_query(raw_query: &[u8]) -> Result<(), PathError> {
 
 /// True only for paths that `rewrite` would leave alone; it may say no to some of those (`/.well-known`).
 fn is_normal(raw: &[u8]) -> bool {
-    let mut before = b'x';
-    let plain = raw.iter().all(|&byte| {
-        let ok = match byte {
-            b'/' | b'.' => before != b'/',
-            _ => is_literal(byte),
-        };
-        before = byte;
-        ok
-    });
-    plain && raw.first() == Some(&b'/')
+    let (mut normal, mut before) = (raw.first() == Some(&b'/'), LITERAL);
+    for byte in raw {
+        let step = STEPS.get(usize::from(*byte)).copied().unwrap_or(0);
+        normal &= step & (before >> 4) != 0;
+        before = step;
+    }
+    normal
 }
+
+/// For each byte its kind (low half: 1 or, for slash and dot, 2; 0 if it is never normal) and the kinds that may come
+/// next (high half): after a slash no slash (an empty segment) and no dot (perhaps a dot segment).
+static STEPS: [u8; 256] = {
+    let mut steps = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        let step = match byte {
+            b'/' => 0x12,
+            b'.' => 0x32,
+            _ if is_literal(byte) => LITERAL,
+            _ => 0,
+        };
+        // In a constant an index out of bounds does not compile.
+        #[allow(clippy::indexing_slicing)]
+        {
+            steps[byte as usize] = step;
+        }
+        byte += 1;
+    }
+    steps
+};
+const LITERAL: u8 = 0x31;
 
 fn rewrite(raw: &[u8], out: &mut String) -> Result<(), PathError> {
     let Some((&b'/', rest)) = raw.split_first() else {
@@ -187,7 +207,7 @@ fn escape(high: Option<u8>, low: Option<u8>) -> Result<u8, PathError> {
 }
 
 /// `pchar` of RFC 3986 §3.3 that may stand as it is: without `.` (dot segments), `;` (parameters) and `%`.
-fn is_literal(byte: u8) -> bool {
+const fn is_literal(byte: u8) -> bool {
     matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~'
         | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
 }

@@ -37,6 +37,9 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// How long a stop waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long the closing of the tunnels may take.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// What all connections share.
 pub(crate) struct Gate {
     pub config: Config,
@@ -52,6 +55,8 @@ pub(crate) struct Gate {
     pub scope: Scope,
     /// Requests in flight.
     pub requests: Scope,
+    /// The tunnels' own tasks.
+    pub drivers: Scope,
     /// Connections that are wanted now.
     pub wanted: Cell<usize>,
     pub sessions: RefCell<Vec<Session>>,
@@ -86,7 +91,10 @@ async fn drain(gate: &Rc<Gate>) -> Ended {
         }
         gate.requests.finished().await;
     };
-    if timeout(DRAIN, all).await.is_ok() { Ended::Drained } else { Ended::Cut }
+    let ended = if timeout(DRAIN, all).await.is_ok() { Ended::Drained } else { Ended::Cut };
+    // What had to be said is said; the tunnels' farewell is a courtesy.
+    let _ = timeout(FAREWELL, gate.drivers.finished()).await;
+    ended
 }
 
 fn prepare(config: Config, stats: Arc<Stats>, status: watch::Sender<Status>, scope: Scope) -> Result<Gate, roots::RootsError> {
@@ -119,6 +127,7 @@ fn prepare(config: Config, stats: Arc<Stats>, status: watch::Sender<Status>, sco
         shared,
         status,
         requests: Scope::new(),
+        drivers: Scope::new(),
         scope,
         wanted: Cell::new(1),
         sessions: RefCell::default(),

@@ -398,6 +398,7 @@ impl<'a, S: EdgeStream> Exchange<'a, S> {
         }
         if unsaid_head {
             self.touched.answered = true;
+            self.connection.io.acknowledge();
             self.stream.send_response(head, b"", false)?;
         }
         self.download.raw.extend_from_slice(filled.get(at..).unwrap_or_default());

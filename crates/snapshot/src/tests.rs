@@ -133,6 +133,35 @@ fn hostile_bytes_are_refused() {
 }
 
 #[test]
+fn damaged_bytes_never_make_a_snapshot_that_is_not_whole() {
+    let whole = encode(&good()).unwrap();
+    let mut state: u64 = 7;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut taken = 0;
+    for _ in 0..5000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random(3) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = u8::try_from(random(256)).unwrap(),
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"0a\"{}[],:-"[random(10)]),
+            }
+        }
+        if let Ok(snapshot) = decode(&bytes) {
+            taken += 1;
+            assert_eq!(snapshot.check(), Ok(()));
+            assert_eq!(decode(&encode(&snapshot).unwrap()).unwrap(), snapshot);
+        }
+    }
+    // Some damage leaves another, whole snapshot; most does not.
+    assert!(taken < 2500, "{taken}");
+}
+
+#[test]
 fn deep_nesting_does_not_exhaust_the_stack() {
     assert!(decode("[".repeat(1_000_000).as_bytes()).is_err());
 }

@@ -117,3 +117,37 @@ fn load(source: &Source, data: &DataDir, base: &Hostname) -> Result<Ready, UpErr
         Source::Private => authority::private(data, base, OffsetDateTime::now_utc()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_new_pair_is_taken_and_a_broken_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = Arc::new(DataDir::open(&dir.path().join("data")).unwrap());
+        let base: Hostname = "one.test".parse().unwrap();
+        let now = OffsetDateTime::now_utc();
+        let make = |base: &Hostname| {
+            authority::private(&data, base, now).unwrap();
+            for file in ["tls.pem", "tls.key"] {
+                fs::copy(data.file(file), dir.path().join(file)).unwrap();
+            }
+        };
+        make(&base);
+        let source = Source::Own { cert: dir.path().join("tls.pem"), key: dir.path().join("tls.key") };
+        let certificates = Certificates::open(source, Arc::clone(&data), base).unwrap();
+        assert!(certificates.covers("a.one.test") && !certificates.covers("a.b.one.test"));
+        assert_eq!(certificates.warning(), None);
+
+        make(&"two.test".parse().unwrap());
+        certificates.refresh();
+        assert!(certificates.covers("a.two.test") && !certificates.covers("a.one.test"));
+
+        fs::write(dir.path().join("tls.key"), "half a key").unwrap();
+        certificates.refresh();
+        assert!(certificates.covers("a.two.test"));
+    }
+}

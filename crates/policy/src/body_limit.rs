@@ -2,7 +2,7 @@
 //!
 //! A declared length is judged before anything is forwarded; a body of unknown length is counted while it streams,
 //! and the workload's stream is reset, never ended cleanly, when it grows too long. Routes without this capability
-//! have the default limit. Upgraded connections have no body and are not limited.
+//! take bodies of any size. Upgraded connections have no body and are not limited.
 
 use mezu_model::Limits;
 use serde::{Deserialize, Serialize};

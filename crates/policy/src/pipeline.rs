@@ -8,13 +8,14 @@ use crate::{Answer, BodyMeter, Request, Response, Stage, Verdict};
 #[derive(Debug)]
 pub struct Pipeline {
     stages: Box<[Box<dyn Stage>]>,
-    /// What a route without a `body_limit` stage lets through, bytes: anything (`docs/adr/0006`).
-    body_limit: u64,
 }
+
+/// What a route without a `body_limit` stage lets through, bytes: anything (`docs/adr/0006`).
+const NO_BODY_LIMIT: u64 = u64::MAX;
 
 impl Pipeline {
     pub(crate) fn new(stages: Vec<Box<dyn Stage>>) -> Self {
-        Self { stages: stages.into_boxed_slice(), body_limit: u64::MAX }
+        Self { stages: stages.into_boxed_slice() }
     }
 
     /// Judges a request. `declared` is the length of its body if the client told it, 0 for none.
@@ -28,7 +29,7 @@ impl Pipeline {
         context: &'a Context,
         declared: Option<u64>,
     ) -> Result<Permitted<'a>, Answer> {
-        let mut body_limit = self.body_limit;
+        let mut body_limit = NO_BODY_LIMIT;
         if !self.stages.is_empty() {
             let mut request = Request { head: &mut *head, context, declared, body_limit, scratch: Vec::new() };
             for stage in &self.stages {
@@ -46,7 +47,7 @@ impl Pipeline {
 }
 
 impl Default for Pipeline {
-    /// No stage at all: default limits only.
+    /// No stage at all.
     fn default() -> Self {
         Self::new(Vec::new())
     }

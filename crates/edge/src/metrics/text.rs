@@ -38,8 +38,7 @@ impl Metrics {
     fn requests(&self, page: &mut Page<'_, '_>) -> fmt::Result {
         let mut family = page.family("requests", "Requests answered", MetricType::Counter)?;
         for class in Class::ALL {
-            let rows: [(&str, fn(&Counters) -> &[Counter; Class::COUNT]); 3] =
-                [("h1", |all| &all.h1), ("h2", |all| &all.h2), ("h3", |all| &all.h3)];
+            let rows: [(&str, Part); 3] = [("h1", |all| &all.h1), ("h2", |all| &all.h2), ("h3", |all| &all.h3)];
             for (protocol, part) in rows {
                 let value = sum(&self.workers, |all| class.of(part(all)));
                 let labels = [("protocol", protocol), ("class", class.label())];
@@ -108,6 +107,9 @@ impl Metrics {
         page.histogram("tunnel_rtt", "Round trips of tunnel pings, seconds", |all| &all.tunnel_rtt)
     }
 }
+
+/// Where one protocol's counters are, one per class of status.
+type Part = fn(&Counters) -> &[Counter; Class::COUNT];
 
 /// A scrape being written.
 struct Page<'w, 'a> {

@@ -45,7 +45,7 @@ fn parsed(row: &Row<'_>) -> Value {
 #[test]
 fn a_plain_line() {
     assert_eq!(
-        line(1_795_500_000.0025, &row()),
+        line(1_795_500_000.002_5, &row()),
         concat!(
             r#"{"time":"2026-11-24T06:00:00.001000Z","ray":"00000000000000000000000000000abc","#,
             r#""client":"192.0.2.10","method":"GET","host":"shop.example","path":"/cart","protocol":"h2","#,

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
 //! CPU per exchange and per GiB of a tunnel's two ends, and of the edge's TLS towards clients.
 //!
-//! `cargo run --release -p mezu-tunnel --example measure -- [exchange|down|up|tls|tls-down] [count or MiB] [in flight]`
+//! `cargo run --release -p mezu-tunnel --example measure -- [exchange|down|up|tls|tls-down|shake|idle] [count or MiB] [in flight]`
 //! Each end is a thread; its CPU time comes from `/proc/thread-self/schedstat`.
 
 use std::{future::poll_fn, sync::Arc, task::Poll, thread, time::Instant};
@@ -65,6 +65,8 @@ fn main() {
         ("up", up, 2048),
         ("tls", tls_exchange, 200_000),
         ("tls-down", tls_down, 2048),
+        ("shake", shake, 2000),
+        ("idle", idle, 5000),
     ] {
         if what == name || what == "all" {
             run(count.unwrap_or(standard), flight);
@@ -301,14 +303,7 @@ where
         cpu() - before
     });
     let far = on_thread(move || async move {
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut config = config;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let connector = connector(roots);
         let scope = Scope::new();
         let mut streams = Vec::new();
         for _ in 0..flight {
@@ -353,6 +348,160 @@ fn tls_exchange(count: usize, flight: usize) {
     };
     let (wall, near, far) = clients(flight, server, client);
     report("tls", "request", count as f64, wall, near, far);
+}
+
+/// Full handshakes with one small answer each.
+fn shake(count: usize, _: usize) {
+    let (resolver, roots) = certs();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let start = Instant::now();
+    let near = on_thread(move || async move {
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let config = Arc::new(tls::client_facing(resolver).unwrap());
+        let before = cpu();
+        for _ in 0..count {
+            let io = listener.accept().await.unwrap().0;
+            let sniffed = sniff(io).await.unwrap();
+            let mut stream = ServerStream::handshake(sniffed, config.clone()).await.unwrap();
+            let mut got = BytesMut::new();
+            poll_fn(|cx| stream.poll_read_into(cx, &mut got)).await.unwrap();
+            stream.write_parts(&[&[7; 1200]]).unwrap();
+            poll_fn(|cx| stream.poll_flush(cx)).await.unwrap();
+        }
+        cpu() - before
+    });
+    let far = on_thread(move || async move {
+        let connector = connector(roots);
+        let before = cpu();
+        for _ in 0..count {
+            let io = TcpStream::connect(address).await.unwrap();
+            io.set_nodelay(true).unwrap();
+            let mut stream = connector.connect(ServerName::try_from("edge.test").unwrap(), io).await.unwrap();
+            stream.write_all(&[1; 100]).await.unwrap();
+            stream.read_exact(&mut [0; 1200]).await.unwrap();
+        }
+        cpu() - before
+    });
+    let (near, far) = (near.join().unwrap(), far.join().unwrap());
+    report("shake", "connection", count as f64, start.elapsed().as_secs_f64(), near, far);
+}
+
+fn connector(roots: RootCertStore) -> tokio_rustls::TlsConnector {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = rustls::client::Resumption::disabled();
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+}
+
+/// Resident memory per idle connection: the clients are in a process of their own.
+fn idle(count: usize, _: usize) {
+    if let Ok(address) = std::env::var("MEASURE_IDLE") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        return runtime.block_on(idle_clients(address, count));
+    }
+    let (resolver, _) = certs();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["idle", &count.to_string()])
+        .env("MEASURE_IDLE", listener.local_addr().unwrap().to_string())
+        .spawn()
+        .unwrap();
+    let used = on_thread(move || async move {
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let config = Arc::new(tls::client_facing(resolver).unwrap());
+        let (mut streams, mut before) = (Vec::with_capacity(count), 0.);
+        for n in 0..count {
+            let sniffed = sniff(listener.accept().await.unwrap().0).await.unwrap();
+            let mut stream = ServerStream::handshake(sniffed, config.clone()).await.unwrap();
+            let mut got = BytesMut::new();
+            poll_fn(|cx| stream.poll_read_into(cx, &mut got)).await.unwrap();
+            stream.write_parts(&[&[7; 1200]]).unwrap();
+            poll_fn(|cx| stream.poll_flush(cx)).await.unwrap();
+            streams.push(stream);
+            if n + 1 == count / 10 {
+                before = resident();
+            }
+        }
+        let used = (resident() - before) / (count - count / 10) as f64;
+        println!("size of a ServerStream: {}", size_of::<ServerStream>());
+        // The last client may not have read its answer yet.
+        std::mem::forget(streams);
+        used
+    });
+    println!("idle      {:.2} KiB per connection", used.join().unwrap() / 1024.);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn resident() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    text.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.
+}
+
+#[derive(Debug)]
+struct Anyone;
+
+impl rustls::client::danger::ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        vec![rustls::SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+async fn idle_clients(address: String, count: usize) {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        let io = TcpStream::connect(&address).await.unwrap();
+        io.set_nodelay(true).unwrap();
+        let mut stream = connector.connect(ServerName::try_from("edge.test").unwrap(), io).await.unwrap();
+        stream.write_all(&[1; 100]).await.unwrap();
+        stream.read_exact(&mut [0; 1200]).await.unwrap();
+        streams.push(stream);
+    }
+    std::future::pending::<()>().await;
 }
 
 fn tls_down(mib: usize, _: usize) {

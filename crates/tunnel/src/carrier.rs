@@ -191,6 +191,7 @@ impl Carrier {
     }
 
     fn open_all(&mut self, bytes: &mut [u8], to: &mut BytesMut) -> Result<(), TlsError> {
+        to.reserve(bytes.len());
         let mut rest = bytes;
         while let Some(len) = record::record_len(rest)? {
             if len > rest.len() || self.ended {

@@ -18,10 +18,18 @@ pub enum Hello {
     Incomplete,
     /// Not something we can read: rustls decides.
     Unknown,
-    Read {
-        tunnel: bool,
-        server_name: Option<String>,
-    },
+    Read(Summary),
+}
+
+/// What a ClientHello says, as far as we ask before rustls does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// It offers the tunnel protocol.
+    pub tunnel: bool,
+    /// In lower case.
+    pub server_name: Option<String>,
+    /// ChaCha20 comes before AES: the client has no instructions for AES.
+    pub prefers_chacha: bool,
 }
 
 /// Looks at the first bytes of a connection.
@@ -49,7 +57,7 @@ pub fn parse(bytes: &[u8]) -> Hello {
             body(&message)
         };
         match whole {
-            Ok(Some(hello)) => return read(hello).unwrap_or(Hello::Unknown),
+            Ok(Some(hello)) => return read(hello).map_or(Hello::Unknown, Hello::Read),
             Ok(None) if message.is_empty() => message.extend_from_slice(fragment),
             Ok(None) => {}
             Err(()) => return Hello::Unknown,
@@ -76,26 +84,38 @@ fn body(message: &[u8]) -> Result<Option<&[u8]>, ()> {
     Ok(rest.get(..len))
 }
 
-fn read(mut hello: &[u8]) -> Option<Hello> {
+fn read(mut hello: &[u8]) -> Option<Summary> {
+    let mut summary = Summary::default();
     take(&mut hello, 2 + 32)?; // legacy_version, random
     vector8(&mut hello)?; // legacy_session_id
-    vector16(&mut hello)?; // cipher_suites
+    summary.prefers_chacha = chacha_first(vector16(&mut hello)?);
     vector8(&mut hello)?; // legacy_compression_methods
-    let mut found = (false, None);
     if hello.is_empty() {
-        return Some(Hello::Read { tunnel: false, server_name: None });
+        return Some(summary);
     }
     let mut extensions = vector16(&mut hello)?;
     while !extensions.is_empty() {
         let kind = number16(&mut extensions)?;
         let content = vector16(&mut extensions)?;
         match kind {
-            ALPN => found.0 = offers_tunnel(content)?,
-            SERVER_NAME => found.1 = name(content)?,
+            ALPN => summary.tunnel = offers_tunnel(content)?,
+            SERVER_NAME => summary.server_name = name(content)?,
             _ => {}
         }
     }
-    Some(Hello::Read { tunnel: found.0, server_name: found.1 })
+    Some(summary)
+}
+
+/// Whether the first suite that we could choose is a ChaCha20 one.
+fn chacha_first(mut suites: &[u8]) -> bool {
+    while let Some(suite) = number16(&mut suites) {
+        match suite {
+            0x1303 | 0xcca8 | 0xcca9 => return true,
+            0x1301 | 0x1302 | 0xc02b | 0xc02c | 0xc02f | 0xc030 => return false,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn offers_tunnel(mut content: &[u8]) -> Option<bool> {
@@ -194,7 +214,8 @@ mod tests {
         ];
         for (offered, tunnel) in cases {
             let hello = message(&[server_name("Edge.Example"), names(offered), extension(43, &[2, 3, 4])]);
-            let expected = Hello::Read { tunnel, server_name: Some("edge.example".to_owned()) };
+            let expected =
+                Hello::Read(Summary { tunnel, server_name: Some("edge.example".to_owned()), prefers_chacha: false });
             assert_eq!(parse(&record(&hello)), expected);
             for size in [1, 3, 4, 50] {
                 let many: Vec<u8> = hello.chunks(size).flat_map(record).collect();
@@ -205,7 +226,17 @@ mod tests {
                 assert_eq!(parse(&whole[..cut]), Hello::Incomplete, "{cut}");
             }
         }
-        assert_eq!(parse(&record(&message(&[]))), Hello::Read { tunnel: false, server_name: None });
+        assert_eq!(parse(&record(&message(&[]))), Hello::Read(Summary::default()));
+    }
+
+    #[test]
+    fn the_first_suite_we_know_tells_what_the_client_prefers() {
+        for (suites, chacha) in
+            [(&[0x5a5a, 0x1303, 0x1301][..], true), (&[0x1302, 0x1303], false), (&[0xcca9, 0xc02b], true), (&[], false)]
+        {
+            let wire: Vec<u8> = suites.iter().flat_map(|suite: &u16| suite.to_be_bytes()).collect();
+            assert_eq!(chacha_first(&wire), chacha);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     TlsError,
-    hello::{self, Hello},
+    hello::{self, Hello, Summary},
     with_scratch,
 };
 
@@ -23,6 +23,7 @@ pub struct Sniffed {
     pub first_bytes: Vec<u8>,
     pub is_tunnel: bool,
     pub server_name: Option<String>,
+    pub(crate) prefers_chacha: bool,
 }
 
 /// Reads until the ClientHello is complete or hopeless. The caller sets the deadline.
@@ -32,12 +33,12 @@ pub async fn sniff(mut io: TcpStream) -> Result<Sniffed, TlsError> {
         if read_some(&mut io, &mut first_bytes).await? == 0 {
             return Err(TlsError::Closed);
         }
-        let (is_tunnel, server_name) = match hello::parse(&first_bytes) {
+        let Summary { tunnel: is_tunnel, server_name, prefers_chacha } = match hello::parse(&first_bytes) {
             Hello::Incomplete => continue,
-            Hello::Unknown => (false, None),
-            Hello::Read { tunnel, server_name } => (tunnel, server_name),
+            Hello::Unknown => Summary::default(),
+            Hello::Read(summary) => summary,
         };
-        return Ok(Sniffed { io, first_bytes, is_tunnel, server_name });
+        return Ok(Sniffed { io, first_bytes, is_tunnel, server_name, prefers_chacha });
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{RecordError, Sniffed, TlsError, handshake::Handshake, with_scratch};
+use super::{RecordError, Sniffed, TlsError, config::client_order, handshake::Handshake, with_scratch};
 use crate::{
     out::OutBuf,
     record::{self, ALERT, DATA, HANDSHAKE, Opener, Sealer},
@@ -28,8 +28,6 @@ use crate::{
 
 /// With more than this unsent, [`ServerStream::poll_room`] waits for the socket.
 pub const OUT_LIMIT: usize = 64 * 1024;
-/// `AsyncWrite` sends without a flush when this much is sealed.
-const OUT_EAGER: usize = 16 * 1024;
 /// Records without data that may follow one another (empty records, warnings, KeyUpdates).
 const MAX_IDLE_RECORDS: u8 = 32;
 
@@ -44,7 +42,7 @@ const RECORD_OVERFLOW: u8 = 22;
 const USER_CANCELED: u8 = 90;
 const NO_RENEGOTIATION: u8 = 100;
 
-/// A client's connection. Also `AsyncRead + AsyncWrite`, where writes wait for a flush or for 16 KiB.
+/// A client's connection. Also `AsyncRead + AsyncWrite`, where writes wait for a flush or for [`OUT_LIMIT`].
 pub struct ServerStream {
     io: TcpStream,
     tls: Tls,
@@ -93,7 +91,8 @@ impl ServerStream {
     /// In TLS 1.3 the session ticket stays in the outgoing buffer and leaves with the first answer: one system call
     /// and one packet less per connection.
     pub async fn handshake(sniffed: Sniffed, config: Arc<ServerConfig>) -> Result<Self, TlsError> {
-        let Sniffed { mut io, first_bytes, server_name, .. } = sniffed;
+        let Sniffed { mut io, first_bytes, server_name, prefers_chacha, .. } = sniffed;
+        let config = if prefers_chacha { client_order(config) } else { config };
         let mut handshake = Handshake::new(first_bytes, config)?;
         handshake.run(&mut io).await?;
         if handshake.connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
@@ -409,12 +408,7 @@ impl AsyncWrite for ServerStream {
             *part = buf.get(..buf.len().min(room)).unwrap_or_default();
             room -= part.len();
         }
-        let taken = this.tls.write(&parts)?;
-        if this.tls.out.len() >= OUT_EAGER {
-            // Best effort: an error comes back with the next write or flush.
-            let _ = this.tls.out.poll_flush(&mut this.io, cx);
-        }
-        Poll::Ready(Ok(taken))
+        Poll::Ready(this.tls.write(&parts))
     }
 
     fn is_write_vectored(&self) -> bool {

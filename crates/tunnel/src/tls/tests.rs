@@ -339,3 +339,27 @@ fn suites_of_both_versions_are_covered() {
     assert!(names.contains(&CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256));
     assert!(names.contains(&CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256));
 }
+
+#[tokio::test]
+async fn aes_128_is_chosen_unless_the_client_has_no_aes() {
+    let world = World::new();
+    for (order, chosen) in [
+        ([AES_256, AES_128, CHACHA], CipherSuite::TLS13_AES_128_GCM_SHA256),
+        ([CHACHA, AES_256, AES_128], CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+    ] {
+        let provider = CryptoProvider { cipher_suites: order.to_vec(), ..aws_lc_rs::default_provider() };
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(world.roots.clone())
+            .with_no_client_auth();
+        let mut config = config;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let (_client, server) = world.pair(config).await;
+        assert_eq!(server.cipher_suite(), chosen);
+    }
+}
+
+const AES_128: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+const AES_256: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384;
+const CHACHA: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;

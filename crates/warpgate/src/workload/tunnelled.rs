@@ -20,11 +20,13 @@ pub(crate) struct Tunnelled {
     pub status: Option<u16>,
     /// The edge's direction has ended.
     ended: bool,
+    /// READY was said and GO not yet heard: GO comes even after the end of the request.
+    parked: bool,
 }
 
 impl Tunnelled {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, status: None, ended: false }
+        Self { stream, status: None, ended: false, parked: false }
     }
 
     /// The request that every stream begins with; its head is decoded into `head`. Says which workload it is for.
@@ -50,7 +52,7 @@ impl Tunnelled {
 impl EdgeStream for Tunnelled {
     #[inline]
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Fault>> {
-        if self.ended {
+        if self.ended && !self.parked {
             return self.stream.poll_reset(cx).map(|error| Err(lost(error)));
         }
         match self.stream.poll_recv(cx) {
@@ -78,6 +80,7 @@ impl EdgeStream for Tunnelled {
     }
 
     fn send_ready(&mut self) -> Result<(), Fault> {
+        self.parked = true;
         self.stream.send_ready().map_err(lost)
     }
 }
@@ -96,7 +99,10 @@ impl Tunnelled {
                 self.ended = true;
                 Ok(Incoming::End)
             }
-            Raw::Go => Ok(Incoming::Go),
+            Raw::Go => {
+                self.parked = false;
+                Ok(Incoming::Go)
+            }
             _ => {
                 let _ = cx;
                 Err(Fault::Internal)

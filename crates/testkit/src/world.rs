@@ -8,6 +8,7 @@ use crate::{Target, Workload, until};
 use anyhow::{Context as _, Result, ensure};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,7 +24,7 @@ pub struct Builder {
     gates: usize,
     edge_arguments: Vec<String>,
     gate_arguments: Vec<String>,
-    route: Vec<String>,
+    route: Option<Vec<String>>,
     target: Option<String>,
 }
 
@@ -58,7 +59,7 @@ impl Builder {
     /// More arguments for `mezusphere route add`, which gives the workload its own route, at [`World::routed`].
     #[must_use]
     pub fn route(mut self, arguments: &[&str]) -> Self {
-        self.route = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.route = Some(arguments.iter().map(|argument| (*argument).to_owned()).collect());
         self
     }
 
@@ -88,7 +89,7 @@ impl World {
     }
 
     pub fn builder() -> Builder {
-        Builder { gates: 1, edge_arguments: Vec::new(), gate_arguments: Vec::new(), route: Vec::new(), target: None }
+        Builder { gates: 1, edge_arguments: Vec::new(), gate_arguments: Vec::new(), route: None, target: None }
     }
 
     async fn build(plan: Builder) -> Result<Self> {
@@ -110,8 +111,8 @@ impl World {
         for _ in 0..world.plan.gates {
             world.add_gate().await?;
         }
-        if !world.plan.route.is_empty() {
-            world.add_route().await?;
+        if let Some(route) = world.plan.route.clone() {
+            world.add_route(&route).await?;
         }
         Ok(world)
     }
@@ -153,11 +154,19 @@ impl World {
         self.target.named(&format!("routed.{BASE_DOMAIN}"))
     }
 
-    async fn add_route(&self) -> Result<()> {
+    async fn add_route(&self, more: &[String]) -> Result<()> {
         let host = format!("routed.{BASE_DOMAIN}");
         let mut arguments = vec!["route", "add", &host, "--workload", NAME];
-        arguments.extend(self.plan.route.iter().map(String::as_str));
-        self.administer(&arguments).await.map(drop)
+        arguments.extend(more.iter().map(String::as_str));
+        self.administer(&arguments).await?;
+        let routed = self.routed();
+        until("the route", async || match routed.h1().await {
+            Ok(mut client) => {
+                client.send(crate::Request::new("OPTIONS", "/")).await.is_ok_and(|answer| answer.status != 404)
+            }
+            Err(_) => false,
+        })
+        .await
     }
 
     /// Runs a command of `mezusphere` on the running instance; gives what it printed.
@@ -215,6 +224,9 @@ fn start_edge(folder: &Path, [https, http, admin]: [SocketAddr; 3], more: &[Stri
     Process::start(&program("mezusphere")?, &arguments, folder.join("edge.log"))
 }
 
+/// Worlds of this process so far.
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
 /// Three ports that no other world has. An edge shares its port with whoever asks (`SO_REUSEPORT`), so the kernel would
 /// not notice two worlds on one: a UDP socket held on the same number is the lock.
 struct Ports {
@@ -224,10 +236,13 @@ struct Ports {
 impl Ports {
     fn take() -> Result<Self> {
         let mut held = Vec::new();
-        for _ in 0..200 {
-            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-            let free = std::net::TcpListener::bind(socket.local_addr()?).is_ok();
-            if free {
+        // Below the range from which the kernel takes ports for outgoing connections; begun at a place of our own.
+        let start = u64::from(std::process::id()) * 7919 + TAKEN.fetch_add(1, Ordering::Relaxed) * 104_729;
+        for port in (0..10_000).map(|step| 20_000 + ((start + step) % 10_000) as u16) {
+            let address = (Ipv4Addr::LOCALHOST, port);
+            if let Ok(socket) = UdpSocket::bind(address)
+                && std::net::TcpListener::bind(address).is_ok()
+            {
                 held.push(socket);
             }
             if held.len() == 3 {

@@ -46,10 +46,12 @@ async fn a_downgrade_cannot_smuggle() -> Result<()> {
         }
     }
     for (name, block) in downgrade::bad_targets(&world.target.authority()) {
+        let before = world.workload.count();
         let outcome = downgrade::send(&world.target, &block, "").await?;
-        if world.workload.count() > 0 && world.workload.seen_at("/").iter().any(|seen| seen.complete) {
+        // A fragment may be cut off (RFC 9112 §3.2 knows none): what is left is a path like any other.
+        let harmless = name == "a fragment" && world.workload.seen_at("/").iter().all(|seen| seen.target() == "/d");
+        if world.workload.count() > before && !harmless {
             wrong.push(format!("{name}: {outcome:?}"));
-            break;
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

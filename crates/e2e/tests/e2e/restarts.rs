@@ -45,6 +45,23 @@ fn assert_each_delivered_once(world: &World, succeeded: u32) {
     assert!(ids.len() >= succeeded as usize, "{} delivered, {succeeded} answered", ids.len());
 }
 
+/// With two gates a request that must not be repeated is handed over in two steps, and that works for any body.
+#[tokio::test]
+async fn a_parked_request_is_let_go() -> Result<()> {
+    let world = World::builder().gates(2).start().await?;
+    for protocol in [Protocol::H1, Protocol::H2] {
+        let mut client = world.target.client(protocol).await?;
+        for size in [0, 1, 1000, 20_000, 100_000, 1_000_000] {
+            let body = mezu_testkit::workload::builtin::pattern_block(0, size);
+            for _ in 0..8 {
+                let answer = client.send(Request::post("/upload", body.clone())).await?;
+                assert_eq!(answer.status, 200, "{protocol:?} {size}: {}", answer.text());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A new Warpgate joins before the old one drains: nobody notices.
 #[tokio::test]
 async fn a_gate_is_replaced_without_loss() -> Result<()> {

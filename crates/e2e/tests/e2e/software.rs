@@ -140,15 +140,14 @@ async fn git_clones_and_pushes() -> Result<()> {
         format!("http.sslCAInfo={}", world.ca().display()),
         format!("http.curloptResolve={}:127.0.0.1", world.target.authority()),
     );
-    run(&mut git(&["-c", &ca, "-c", &resolve, "clone", "-q", &remote, &first_text])).await?;
+    run(&mut git(&["clone", "-q", &remote, &first_text])).await?;
     let blob = mezu_testkit::workload::builtin::pattern_block(0, 3 << 20);
     std::fs::write(first.join("blob"), &blob)?;
     run(&mut git(&["-C", &first_text, "add", "."])).await?;
     run(&mut git(&["-C", &first_text, "commit", "-qm", "blob"])).await?;
-    run(&mut git(&["-C", &first_text, "-c", &ca, "-c", &resolve, "push", "-q", "origin", "HEAD:main"])).await?;
+    run(&mut git(&["-C", &first_text, "push", "-q", "origin", "HEAD:main"])).await?;
     let second = folder.path().join("second");
-    run(&mut git(&["-c", &ca, "-c", &resolve, "clone", "-q", "-b", "main", &remote, &second.display().to_string()]))
-        .await?;
+    run(&mut git(&["clone", "-q", "-b", "main", &remote, &second.display().to_string()])).await?;
     assert_eq!(std::fs::read(second.join("blob"))?, blob);
     Ok(())
 }

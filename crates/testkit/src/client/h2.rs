@@ -138,10 +138,15 @@ impl Exchange {
 
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>> {
         let body = self.body.as_mut().context("the head comes first")?;
-        let Some(chunk) = patiently("a piece of the body", body.data()).await? else { return Ok(None) };
-        let chunk = chunk?;
-        body.flow_control().release_capacity(chunk.len())?;
-        Ok(Some(chunk))
+        // An empty DATA frame that only ends the stream is no piece.
+        while let Some(chunk) = patiently("a piece of the body", body.data()).await? {
+            let chunk = chunk?;
+            body.flow_control().release_capacity(chunk.len())?;
+            if !chunk.is_empty() {
+                return Ok(Some(chunk));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn trailers(&mut self) -> Result<Fields> {

@@ -115,6 +115,11 @@ pub struct Connection {
     now: Instant,
     wake: Instant,
     out: Output,
+    /// Bytes that may wait in `out` before bodies do: less on a slow carrier, so that control frames get through.
+    out_limit: usize,
+    /// Bytes taken off `out` since `measured`.
+    drained: usize,
+    measured: Instant,
     streams: Streams,
     events: VecDeque<Event>,
     credit: SendCredit,
@@ -151,6 +156,9 @@ impl Connection {
             role,
             heads: config.heads(),
             share: Share::new(config.budget.clone()),
+            out_limit: config.output,
+            drained: 0,
+            measured: now,
             config,
             now,
             wake: live.wake(now),
@@ -202,6 +210,7 @@ impl Connection {
     #[inline]
     pub fn advance_output(&mut self, n: usize) {
         self.out.advance(n);
+        self.drained += n;
         self.give_turns();
     }
 
@@ -300,7 +309,7 @@ impl Connection {
     /// What all streams together may send now.
     #[inline]
     fn room(&self) -> usize {
-        let limit = if self.config.budget.is_short() { self.config.output / 4 } else { self.config.output };
+        let limit = if self.config.budget.is_short() { self.out_limit / 4 } else { self.out_limit };
         self.credit.left().min(limit.saturating_sub(self.out.len()))
     }
 
@@ -346,8 +355,11 @@ impl Connection {
     /// Takes a stream out of the tables if it has ended.
     #[inline]
     fn sweep(&mut self, id: StreamId) {
-        if self.streams.sweep(id) && self.streams.open_len() == 0 && (self.drain.sent || self.drain.received) {
-            self.check_drained();
+        if self.streams.sweep(id) && self.streams.open_len() == 0 {
+            self.live.active(self.now);
+            if self.drain.sent || self.drain.received {
+                self.check_drained();
+            }
         }
     }
 }

@@ -58,6 +58,7 @@ pub(crate) struct Liveness {
     busy_since: Option<Instant>,
     /// A request was sent lately: silence is questioned soon.
     asks_until: Option<Instant>,
+    active_until: Option<Instant>,
     /// A stream was opened at a time not yet known.
     opened: bool,
     /// Sent and unanswered, by the low bits of their number.
@@ -77,6 +78,7 @@ impl Liveness {
             last_ping: None,
             busy_since: None,
             asks_until: None,
+            active_until: None,
             opened: false,
             asked: [None; 4],
             next: 1,
@@ -155,6 +157,13 @@ impl Liveness {
         self.busy_since = Some(now);
     }
 
+    /// Something of a stream has come, if only a piece of it: a gate goes on pinging for a while, so that an edge whose
+    /// requests are still under way hears it.
+    #[inline]
+    pub(crate) fn active(&mut self, now: Instant) {
+        self.active_until = Some(now + RECENT);
+    }
+
     /// What is due, given whether streams are open.
     pub(crate) fn due(&mut self, busy: bool, now: Instant) -> Due {
         if busy {
@@ -188,7 +197,10 @@ impl Liveness {
         let last = self.last_ping.unwrap_or(self.last_heard);
         match (self.busy_since, self.role) {
             (None, Role::Edge) => None,
-            (None, Role::Gate) => Some(last + self.timers.ping_idle),
+            (None, Role::Gate) => {
+                let active = self.active_until.is_some_and(|until| now < until);
+                Some(last + if active { self.timers.ping_busy } else { self.timers.ping_idle })
+            }
             (Some(since), Role::Gate) => Some(last.max(since) + self.timers.ping_busy),
             (Some(since), Role::Edge) => {
                 let at = last + self.timers.ping_busy;

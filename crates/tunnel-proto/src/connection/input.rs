@@ -67,6 +67,9 @@ impl Connection {
         }
         if self.dead.is_some() {
             input.clear();
+        } else if !input.is_empty() {
+            self.live.active(self.now);
+            self.wake = self.wake.min(self.now + self.config.timers.ping_busy);
         }
         result
     }

@@ -7,6 +7,7 @@ use crate::error::{Death, Reason};
 use crate::frames::Kind;
 use crate::liveness::Due;
 use crate::stream::Park;
+use crate::turns::QUANTUM;
 
 impl Connection {
     /// When to call [`Self::handle_timeout`]; may have passed already. `None` when dead.
@@ -28,6 +29,7 @@ impl Connection {
             Due::Nothing => {}
         }
         if busy {
+            self.measure_output();
             self.turns.forget();
             self.give_turns();
         } else {
@@ -56,6 +58,19 @@ impl Connection {
                 self.reset(id, Reason::ParkExpired);
             }
         }
+    }
+
+    /// No more output than the carrier takes in 100 ms, when it is what holds us back.
+    fn measure_output(&mut self) {
+        let elapsed = self.now.saturating_duration_since(self.measured);
+        if elapsed < self.config.timers.ping_busy / 4 {
+            return;
+        }
+        let per_second = self.drained as u128 * 1000 / elapsed.as_millis().max(1);
+        let fits = usize::try_from(per_second / 10).unwrap_or(usize::MAX).max(QUANTUM);
+        self.out_limit = if self.out.is_empty() { self.config.output } else { self.config.output.min(fits) };
+        self.drained = 0;
+        self.measured = self.now;
     }
 
     fn is_parked(&self, id: StreamId) -> bool {

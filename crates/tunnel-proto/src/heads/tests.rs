@@ -133,6 +133,27 @@ fn hostile_fields_are_refused() {
 }
 
 #[test]
+fn a_bad_byte_is_found_wherever_it_stands() {
+    let mut got = Headers::new();
+    for len in 1..70u8 {
+        let mut wire = vec![11, len];
+        wire.extend((0..len).map(|n| b'a' + n % 26));
+        assert_eq!(decode_trailers(&wire, LIMITS, &mut got), Ok(()), "{len}");
+        for at in 2..wire.len() {
+            for bad in [b'\r', b'\n', 0, 0x7f, 0x1f] {
+                let mut wire = wire.clone();
+                wire[at] = bad;
+                assert_eq!(decode_trailers(&wire, LIMITS, &mut got), Err(HeadError::Value), "{len} {at} {bad}");
+            }
+            for good in [b'\t', b' ', 0x80, 0xff] {
+                wire[at] = good;
+                assert_eq!(decode_trailers(&wire, LIMITS, &mut got), Ok(()), "{len} {at} {good}");
+            }
+        }
+    }
+}
+
+#[test]
 fn hostile_targets_are_refused() {
     let with = |change: &dyn Fn(&mut RequestHead)| {
         let mut head = request();

@@ -4,12 +4,17 @@
 //! will not change does, with the edge's own words.
 
 pub(crate) mod dial;
-pub mod proxy;
 pub(crate) mod link;
+pub mod proxy;
 pub(crate) mod roots;
 pub(crate) mod serve;
 
-use std::{cell::{Cell, RefCell}, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use mezu_model::{GateId, Seed};
 use mezu_runtime::{Scope, spawn_local};
@@ -97,7 +102,12 @@ async fn drain(gate: &Rc<Gate>) -> Ended {
     ended
 }
 
-fn prepare(config: Config, stats: Arc<Stats>, status: watch::Sender<Status>, scope: Scope) -> Result<Gate, roots::RootsError> {
+fn prepare(
+    config: Config,
+    stats: Arc<Stats>,
+    status: watch::Sender<Status>,
+    scope: Scope,
+) -> Result<Gate, roots::RootsError> {
     let roots = roots::load(config.ca.as_deref())?;
     let tls = Arc::new(mezu_tunnel::carrier::gate_config(roots.clone())?);
     let proxy_tls = roots::client(roots)?;

@@ -67,7 +67,11 @@ impl Probe {
             Io::Tcp(tcp) => shake(timeout(HANDSHAKE, connector.connect(name, tcp)).await.map_err(late)?),
             Io::Boxed(io) => shake(timeout(HANDSHAKE, connector.connect(name, io)).await.map_err(late)?),
         }?;
-        if alpn { Ok(Seen { connected }) } else { Err(ProbeError::Tls("it does not speak the tunnel protocol".to_owned())) }
+        if alpn {
+            Ok(Seen { connected })
+        } else {
+            Err(ProbeError::Tls("it does not speak the tunnel protocol".to_owned()))
+        }
     }
 }
 

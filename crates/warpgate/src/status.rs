@@ -27,11 +27,16 @@ pub struct WorkloadStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
     Dialling,
-    Online { worker: u32, rtt: Option<Duration> },
+    Online {
+        worker: u32,
+        rtt: Option<Duration>,
+    },
     /// The edge goes away or we do; what is in flight finishes.
     Draining,
     /// Waiting to dial again.
-    Waiting { why: String },
+    Waiting {
+        why: String,
+    },
     Closed,
 }
 

@@ -79,12 +79,8 @@ impl Target {
 
 /// Turns any text into a DNS label, if something of it is left.
 pub(crate) fn as_label(raw: &str) -> Option<String> {
-    let mapped: String = raw
-        .to_ascii_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .take(63)
-        .collect();
+    let mapped: String =
+        raw.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
     let trimmed = mapped.trim_matches('-');
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
 }
@@ -232,9 +228,27 @@ mod tests {
     #[test]
     fn what_is_no_target() {
         for text in [
-            "", "0", "65536", "70000", "host", "host:", "host:x", "host:+1", "http://h:1/path", "http://u:p@h:1",
-            "ftp://h:1", "unix:relative", "file://relative", "ho st:1", "169.254.169.254:80", "[fe80::1]:80",
-            "[fd00:ec2::254]:80", "[::ffff:169.254.169.254]:80", "0.0.0.0:80", "h:1?x", "http://",
+            "",
+            "0",
+            "65536",
+            "70000",
+            "host",
+            "host:",
+            "host:x",
+            "host:+1",
+            "http://h:1/path",
+            "http://u:p@h:1",
+            "ftp://h:1",
+            "unix:relative",
+            "file://relative",
+            "ho st:1",
+            "169.254.169.254:80",
+            "[fe80::1]:80",
+            "[fd00:ec2::254]:80",
+            "[::ffff:169.254.169.254]:80",
+            "0.0.0.0:80",
+            "h:1?x",
+            "http://",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text} was taken for a target");
         }

@@ -193,7 +193,8 @@ impl Handle {
     /// Waits until the edge has given every workload its URL; an error when it will not.
     pub async fn urls(&self) -> Result<Vec<String>, Ended> {
         let mut status = self.status.clone();
-        let known = status.wait_for(|s| s.ended.is_some() || (s.is_online() && s.workloads.iter().all(|w| w.url.is_some())));
+        let known =
+            status.wait_for(|s| s.ended.is_some() || (s.is_online() && s.workloads.iter().all(|w| w.url.is_some())));
         let known = known.await.map_err(|_| Ended::Cut)?;
         match &known.ended {
             Some(ended) => Err(ended.clone()),

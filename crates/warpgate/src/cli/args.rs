@@ -151,9 +151,13 @@ mod tests {
     #[test]
     fn targets_are_checked_as_they_are_read() {
         assert!(Cli::try_parse_from(["warpgate", "http", "3000", "--edge", "e.test:8443", "--name", "web"]).is_ok());
-        for bad in [&["http", "nope"][..], &["http", "3000", "--name", "-x"], &["http", "3000", "--proxy", "ftp://x"],
-            &["http", "3000", "--connections", "17"], &["http"]]
-        {
+        for bad in [
+            &["http", "nope"][..],
+            &["http", "3000", "--name", "-x"],
+            &["http", "3000", "--proxy", "ftp://x"],
+            &["http", "3000", "--connections", "17"],
+            &["http"],
+        ] {
             assert!(Cli::try_parse_from([&["warpgate"], bad].concat()).is_err(), "{bad:?}");
         }
     }

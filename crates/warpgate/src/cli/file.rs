@@ -103,17 +103,18 @@ mod tests {
         .unwrap();
         let workloads = file.workloads().unwrap();
         let shown: Vec<_> = workloads.iter().map(|w| format!("{} {} {:?}", w.name, w.target, w.host_header)).collect();
-        assert_eq!(shown, [
-            "grpc h2c://127.0.0.1:50051 None",
-            "web http://localhost:3000 Some(\"localhost:3000\")",
-        ]);
+        assert_eq!(shown, ["grpc h2c://127.0.0.1:50051 None", "web http://localhost:3000 Some(\"localhost:3000\")",]);
     }
 
     #[test]
     fn slips_are_noticed() {
         for text in [
-            "egde = 'x'", "[workloads.web]\ntraget = '1'", "[workloads.web]\ntarget = 'nope'", "[workloads.'a b']\ntarget = '1'",
-            "[workloads.web]\ntarget = '1'\nhost_header = 'a b'", "connections = 'many'",
+            "egde = 'x'",
+            "[workloads.web]\ntraget = '1'",
+            "[workloads.web]\ntarget = 'nope'",
+            "[workloads.'a b']\ntarget = '1'",
+            "[workloads.web]\ntarget = '1'\nhost_header = 'a b'",
+            "connections = 'many'",
         ] {
             assert!(File::parse(text).is_err(), "{text}");
         }

@@ -47,12 +47,7 @@ pub(crate) async fn dial(
     }
 }
 
-async fn through(
-    proxy: &Proxy,
-    edge: &EdgeAddress,
-    tls: &Arc<ClientConfig>,
-    turn: usize,
-) -> Result<Io, DialError> {
+async fn through(proxy: &Proxy, edge: &EdgeAddress, tls: &Arc<ClientConfig>, turn: usize) -> Result<Io, DialError> {
     let mut tcp = connect(&proxy.host, proxy.port, turn).await?;
     let late = || DialError::Timeout(proxy.to_string());
     if proxy.kind == Kind::Https {
@@ -100,7 +95,10 @@ async fn connect(host: &str, port: u16, turn: usize) -> Result<TcpStream, DialEr
 /// loopback (RFC 6761 §6.3), which not every resolver knows.
 pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
     if host == "localhost" || host.ends_with(".localhost") {
-        return Ok(vec![SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port))]);
+        return Ok(vec![
+            SocketAddr::from(([127, 0, 0, 1], port)),
+            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port)),
+        ]);
     }
     let found: Vec<SocketAddr> = timeout(CONNECT, lookup_host((host, port)))
         .await

@@ -126,7 +126,11 @@ fn percent_decode(text: &str) -> Result<String, InvalidProxy> {
 }
 
 /// The proxy that the environment names for this edge, if any. `variable` reads the environment.
-pub fn from_env(host: &str, port: u16, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>, InvalidProxy> {
+pub fn from_env(
+    host: &str,
+    port: u16,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Proxy>, InvalidProxy> {
     let any = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|v| !v.trim().is_empty()));
     let Some(text) = any(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]) else { return Ok(None) };
     if any(&["NO_PROXY", "no_proxy"]).is_some_and(|list| is_exempt(&list, host, port)) {
@@ -190,7 +194,12 @@ impl Proxy {
         }
     }
 
-    async fn connect<T: AsyncRead + AsyncWrite + Unpin>(&self, io: &mut T, host: &str, port: u16) -> Result<(), ProxyError> {
+    async fn connect<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: &mut T,
+        host: &str,
+        port: u16,
+    ) -> Result<(), ProxyError> {
         let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let mut ask = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
         if let Some((user, password)) = &self.user {
@@ -208,7 +217,12 @@ impl Proxy {
         }
     }
 
-    async fn socks5<T: AsyncRead + AsyncWrite + Unpin>(&self, io: &mut T, host: &str, port: u16) -> Result<(), ProxyError> {
+    async fn socks5<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: &mut T,
+        host: &str,
+        port: u16,
+    ) -> Result<(), ProxyError> {
         let methods: &[u8] = if self.user.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] };
         io.write_all(methods).await?;
         io.flush().await?;

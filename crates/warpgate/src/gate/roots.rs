@@ -38,9 +38,7 @@ pub(crate) fn load(ca: Option<&Path>) -> Result<RootCertStore, RootsError> {
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
     let pem = std::fs::read(path).map_err(|error| RootsError::Read(path.to_owned(), error))?;
-    CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| RootsError::Empty(path.to_owned()))
+    CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|_| RootsError::Empty(path.to_owned()))
 }
 
 /// TLS towards proxies and workloads: ordinary HTTPS.

@@ -265,9 +265,23 @@ mod tests {
     fn bad_chunks_are_refused() {
         let long = [&b"1;"[..], &[b'x'; 400]].concat();
         for input in [
-            &b"x\r\n"[..], b"-1\r\n", b"+1\r\n", b"0x1\r\n", b"1\nA", b"1\r\nAB\r\n", b"1\r\nA\n", b"\r\n", b";a\r\n",
-            b"1;\x01\r\n", b"1;a\nA", b"fffffffffffffffff\r\n", &long, b"0\r\nbad header\r\n\r\n", b"0\r\na: b\n\r\n",
-            b"0\r\na : b\r\n\r\n", b"1 2\n",
+            &b"x\r\n"[..],
+            b"-1\r\n",
+            b"+1\r\n",
+            b"0x1\r\n",
+            b"1\nA",
+            b"1\r\nAB\r\n",
+            b"1\r\nA\n",
+            b"\r\n",
+            b";a\r\n",
+            b"1;\x01\r\n",
+            b"1;a\nA",
+            b"fffffffffffffffff\r\n",
+            &long,
+            b"0\r\nbad header\r\n\r\n",
+            b"0\r\na: b\n\r\n",
+            b"0\r\na : b\r\n\r\n",
+            b"1 2\n",
         ] {
             assert!(whole(input).is_err(), "{:?} was taken", String::from_utf8_lossy(input));
         }

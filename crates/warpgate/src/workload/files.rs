@@ -64,11 +64,14 @@ async fn file_answer<S: EdgeStream>(
 ) -> Result<(), Fault> {
     let etag = file.etag();
     let modified = date::format(file.modified);
-    let mut head = with(200, &[
-        (known::ETAG, etag.as_bytes()),
-        (known::LAST_MODIFIED, modified.as_bytes()),
-        (known::CACHE_CONTROL, b"no-cache"),
-    ]);
+    let mut head = with(
+        200,
+        &[
+            (known::ETAG, etag.as_bytes()),
+            (known::LAST_MODIFIED, modified.as_bytes()),
+            (known::CACHE_CONTROL, b"no-cache"),
+        ],
+    );
     let part = match conditions::judge(&asked.headers, &etag, file.modified, file.length) {
         Verdict::NotModified => {
             head.status = 304;
@@ -83,7 +86,8 @@ async fn file_answer<S: EdgeStream>(
         Verdict::Part(part) => {
             let last = part.from + part.length.saturating_sub(1);
             head.status = 206;
-            head.headers.push_known(known::CONTENT_RANGE, format!("bytes {}-{last}/{}", part.from, file.length).as_bytes());
+            head.headers
+                .push_known(known::CONTENT_RANGE, format!("bytes {}-{last}/{}", part.from, file.length).as_bytes());
             part
         }
     };

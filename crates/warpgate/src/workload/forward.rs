@@ -96,7 +96,13 @@ fn write_ip(ip: IpAddr, out: &mut Short<48>) {
                     let _ = out.write(b".");
                 }
                 let digits = [octet / 100 + b'0', octet / 10 % 10 + b'0', octet % 10 + b'0'];
-                let skip = if octet >= 100 { 0 } else if octet >= 10 { 1 } else { 2 };
+                let skip = if octet >= 100 {
+                    0
+                } else if octet >= 10 {
+                    1
+                } else {
+                    2
+                };
                 let _ = out.write(digits.get(skip..).unwrap_or_default());
             }
         }
@@ -214,7 +220,9 @@ impl<'a> Facts<'a> {
     fn request_id(&self) -> &[u8] {
         let sane = |id: &&[u8]| {
             (1..=128).contains(&id.len())
-                && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'='))
+                && id
+                    .iter()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'='))
         };
         self.head.headers.find(known::X_REQUEST_ID).filter(sane).unwrap_or(&self.ray)
     }
@@ -307,9 +315,7 @@ mod tests {
     #[test]
     fn ipv6_is_quoted_and_mapped_addresses_are_not_ipv6() {
         let head = RequestHead { host: "a.test".into(), port: Some(443), ..Default::default() };
-        let with = |client: &str| {
-            written(&head, &Context { client: client.parse().unwrap(), ..Default::default() })
-        };
+        let with = |client: &str| written(&head, &Context { client: client.parse().unwrap(), ..Default::default() });
         assert!(with("[2001:db8::1]:1").contains("forwarded: for=\"[2001:db8::1]\";host=a.test;proto=https\r\n"));
         assert!(with("[::ffff:10.0.100.7]:1").contains("x-forwarded-for: 10.0.100.7\r\n"));
     }
@@ -330,9 +336,20 @@ mod tests {
 
     #[test]
     fn what_a_client_may_not_say() {
-        for name in ["x-mezu-user", "mezu-ray", "x-forwarded-for", "x-forwarded-user", "forwarded", "x-original-uri",
-            "x-rewrite-url", "host", "connection", "te", "content-length", "sec-websocket-key"]
-        {
+        for name in [
+            "x-mezu-user",
+            "mezu-ray",
+            "x-forwarded-for",
+            "x-forwarded-user",
+            "forwarded",
+            "x-original-uri",
+            "x-rewrite-url",
+            "host",
+            "connection",
+            "te",
+            "content-length",
+            "sec-websocket-key",
+        ] {
             assert!(is_ours(Known::lookup(name.as_bytes()), name.as_bytes()), "{name}");
         }
         for name in ["x-custom", "accept", "cookie", "via", "tracestate", "sec-websocket-protocol", "mezuzah"] {

@@ -108,7 +108,8 @@ fn request_head(workload: &Workload, request: &Request) -> Result<(http::Request
     *out.version_mut() = http::Version::HTTP_2;
     let mut told = Headers::new();
     Facts::new(head, &request.context, public.as_bytes()).push_all(&mut told);
-    let kept = |known: Option<Known>, name: &[u8]| known == Some(known::CONTENT_LENGTH) || !forward::is_ours(known, name);
+    let kept =
+        |known: Option<Known>, name: &[u8]| known == Some(known::CONTENT_LENGTH) || !forward::is_ours(known, name);
     for field in head.headers.iter().filter(|field| kept(field.known, field.name)).chain(told.iter()) {
         append(out.headers_mut(), field.name, field.value)?;
     }
@@ -223,8 +224,10 @@ async fn download<S: EdgeStream>(
         }
     }
     let trailers = idle(limits.stream_idle_long, body.trailers()).await?.map_err(fault)?;
-    match trailers.map(|map| as_headers(&map)).transpose()? {
-        Some(trailers) if !trailers.is_empty() => stream.borrow_mut().send_trailers(&trailers),
+    let mut trailers = trailers.map(|map| as_headers(&map)).transpose()?.unwrap_or_default();
+    trailers.retain(|field| !chunked::is_forbidden(field));
+    match trailers {
+        trailers if !trailers.is_empty() => stream.borrow_mut().send_trailers(&trailers),
         _ => poll_fn(|cx| stream.borrow_mut().poll_send(cx, b"", true)).await.map(|_| ()),
     }
 }
@@ -268,7 +271,12 @@ fn response_head(parts: &http::response::Parts) -> Result<ResponseHead, Fault> {
         let hop = matches!(
             field.known,
             Some(
-                known::CONNECTION | known::KEEP_ALIVE | known::TRANSFER_ENCODING | known::UPGRADE | known::TE | known::PROXY_CONNECTION
+                known::CONNECTION
+                    | known::KEEP_ALIVE
+                    | known::TRANSFER_ENCODING
+                    | known::UPGRADE
+                    | known::TE
+                    | known::PROXY_CONNECTION
             )
         );
         !hop && !forward::is_reserved(field.known, field.name)
@@ -301,3 +309,6 @@ fn fault(error: h2::Error) -> Fault {
         None => Fault::Closed,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,7 @@ impl Io {
     /// Acknowledges at once what was read. Many servers write head and body apart with Nagle's algorithm on: the body
     /// then waits for this, which the kernel would put off by 40 ms.
     pub(crate) fn acknowledge(&self) {
+        #[cfg(target_os = "linux")]
         if let Self::Tcp(tcp) = self {
             let _ = socket2::SockRef::from(tcp).set_tcp_quickack(true);
         }

@@ -1,9 +1,6 @@
 //! Idle connections to one workload: last in, first out, so that the busy ones stay warm and the rest age and go.
 
-use std::{
-    cell::RefCell,
-    time::Duration,
-};
+use std::{cell::RefCell, time::Duration};
 
 use tokio::time::Instant;
 

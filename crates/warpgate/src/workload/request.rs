@@ -119,13 +119,11 @@ mod tests {
     }
 
     fn sample() -> RequestHead {
-        let mut head = RequestHead {
-            host: "app.test".into(),
-            path: "/a".into(),
-            query: Some("b=c".into()),
-            ..Default::default()
-        };
-        for (name, value) in [("Accept", "*/*"), ("X-Mezu-User", "root"), ("X-Forwarded-For", "6.6.6.6"), ("TE", "trailers")] {
+        let mut head =
+            RequestHead { host: "app.test".into(), path: "/a".into(), query: Some("b=c".into()), ..Default::default() };
+        for (name, value) in
+            [("Accept", "*/*"), ("X-Mezu-User", "root"), ("X-Forwarded-For", "6.6.6.6"), ("TE", "trailers")]
+        {
             head.headers.push(name.as_bytes(), value.as_bytes()).unwrap();
         }
         head

@@ -304,7 +304,8 @@ fn drop_listed(headers: &mut Headers) {
     let listed: Vec<Vec<u8>> =
         headers.find_all(known::CONNECTION).flat_map(tokens).map(<[u8]>::to_ascii_lowercase).collect();
     headers.retain(|field| {
-        matches!(field.known, Some(known::CONTENT_LENGTH | known::SET_COOKIE)) || !listed.iter().any(|n| n == field.name)
+        matches!(field.known, Some(known::CONTENT_LENGTH | known::SET_COOKIE))
+            || !listed.iter().any(|n| n == field.name)
     });
 }
 

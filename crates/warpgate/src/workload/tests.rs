@@ -181,7 +181,8 @@ async fn hear(connection: &mut TcpStream) -> Option<String> {
         }
     };
     let head = String::from_utf8(heard[..head_len].to_vec()).unwrap();
-    let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")).map_or(0, |l| l.parse::<usize>().unwrap());
+    let length =
+        head.lines().find_map(|l| l.strip_prefix("content-length: ")).map_or(0, |l| l.parse::<usize>().unwrap());
     let chunked = head.contains("transfer-encoding: chunked");
     while heard.len() < head_len + length || (chunked && !heard.ends_with(b"0\r\n\r\n")) {
         if connection.read_buf(&mut heard).await.unwrap_or(0) == 0 {
@@ -231,7 +232,8 @@ fn a_small_answer_is_one_frame_and_the_connection_is_used_again() {
 #[test]
 fn a_chunked_answer_in_one_read_is_one_frame_too() {
     local(async {
-        let workload = always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").await;
+        let workload =
+            always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").await;
         let said = ask(&workload, request("GET", "/", b"")).await.unwrap();
         assert_eq!((said.body.as_slice(), said.frames, said.ended), (&b"abcde"[..], 1, true));
         assert_eq!(workload.pool.len(), 1);
@@ -430,7 +432,12 @@ fn every_chunk_is_passed_on_as_it_comes() {
             let gone = gone.clone();
             async move {
                 hear(&mut connection).await.unwrap();
-                connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+                connection
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    )
+                    .await
+                    .unwrap();
                 for _ in 0..3 {
                     gone.lock().await.recv().await;
                     connection.write_all(b"9\r\ndata: 1\n\n\r\n").await.unwrap();
@@ -460,7 +467,10 @@ fn a_slow_client_gets_every_byte() {
         let workload = raw(|mut connection, _| async move {
             hear(&mut connection).await.unwrap();
             let body: Vec<u8> = (0..300_000u32).map(|i| (i % 251) as u8).collect();
-            connection.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).await.unwrap();
+            connection
+                .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes())
+                .await
+                .unwrap();
             connection.write_all(&body).await.unwrap();
             hear(&mut connection).await;
         })

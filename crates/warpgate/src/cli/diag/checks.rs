@@ -61,7 +61,8 @@ async fn way(probe: &Probe) -> Vec<Finding> {
     match probe.run().await {
         Ok(seen) => {
             let port = Finding::good("port", format!("{place} answers in {} ms", seen.connected.as_millis()));
-            let tls = Finding::good("tls", "TLS 1.3, the certificate is trusted, and the edge speaks the tunnel protocol");
+            let tls =
+                Finding::good("tls", "TLS 1.3, the certificate is trusted, and the edge speaks the tunnel protocol");
             vec![port, tls, clock(None)]
         }
         Err(ProbeError::Dial(error)) => {
@@ -73,7 +74,11 @@ async fn way(probe: &Probe) -> Vec<Finding> {
             vec![Finding::bad("port", seen, fix), Finding::skipped("tls", "no connection"), clock(None)]
         }
         Err(ProbeError::Setup(text)) => {
-            vec![Finding::skipped("port", "trust cannot be set up"), Finding::bad("tls", text, "correct --ca"), clock(None)]
+            vec![
+                Finding::skipped("port", "trust cannot be set up"),
+                Finding::bad("tls", text, "correct --ca"),
+                clock(None),
+            ]
         }
         Err(ProbeError::Tls(text)) => {
             let port = Finding::good("port", format!("{place} accepts connections"));
@@ -104,7 +109,11 @@ fn clock(tls: Option<&str>) -> Finding {
         lower.contains("expired") || lower.contains("valid yet") || lower.contains("notvalidyet")
     });
     if now + CLOCK_TOLERANCE < EARLIEST {
-        Finding::bad("clock", "this machine's clock is years behind", "set it, for example with NTP: timedatectl set-ntp true")
+        Finding::bad(
+            "clock",
+            "this machine's clock is years behind",
+            "set it, for example with NTP: timedatectl set-ntp true",
+        )
     } else if doubted {
         Finding::warn(
             "clock",
@@ -129,7 +138,9 @@ fn key(args: &ConnectArgs, file: &File) -> Finding {
             format!("valid, but others can read {}", path.display()),
             format!("chmod 600 {}", path.display()),
         ),
-        Ok((_, Source::File(path) | Source::Login(path))) => Finding::good("key", format!("valid, from {}", path.display())),
+        Ok((_, Source::File(path) | Source::Login(path))) => {
+            Finding::good("key", format!("valid, from {}", path.display()))
+        }
         Ok((_, Source::Variable)) => Finding::good("key", format!("valid, from {}", warpgate::key::VARIABLE)),
         Err(error) => Finding::bad(
             "key",

@@ -98,7 +98,12 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme) {
 }
 
 fn title_line(view: &View, theme: Theme) -> Line<'static> {
-    let mut spans = vec![Span::styled("warpgate", theme.strong()), Span::styled("  →  ", theme.quiet()), Span::raw(view.edge.clone()), Span::raw("   ")];
+    let mut spans = vec![
+        Span::styled("warpgate", theme.strong()),
+        Span::styled("  →  ", theme.quiet()),
+        Span::raw(view.edge.clone()),
+        Span::raw("   "),
+    ];
     spans.extend(state(view, theme));
     Line::from(spans)
 }

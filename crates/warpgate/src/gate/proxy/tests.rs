@@ -17,7 +17,9 @@ fn spellings() {
     assert_eq!(proxy("https://[::1]:8443").to_string(), "https://::1:8443");
     assert_eq!(proxy("socks5h://h").to_string(), "socks5://h:1080");
     assert_eq!(proxy("http://us%40er:p%3Aw@h:1").user, Some(("us@er".into(), "p:w".into())));
-    for bad in ["ftp://h:1", "http://", "http://h:0", "http://h:x", "http://:p@h:1", "http://u%zz:p@h:1", "http://a b:1"] {
+    for bad in
+        ["ftp://h:1", "http://", "http://h:0", "http://h:x", "http://:p@h:1", "http://u%zz:p@h:1", "http://a b:1"]
+    {
         assert!(bad.parse::<Proxy>().is_err(), "{bad}");
     }
 }
@@ -32,15 +34,31 @@ fn the_password_is_never_shown() {
 fn exemptions() {
     let exempt = |list: &str, host: &str| is_exempt(list, host, 443);
     for (list, host) in [
-        ("*", "a.test"), ("a.test", "a.test"), (".a.test", "x.a.test"), ("a.test", "x.a.test"), ("*.a.test", "x.a.test"),
-        ("b, a.test", "A.test."), ("a.test:443", "a.test"), ("10.0.0.0/8", "10.9.8.7"), ("127.0.0.1", "127.0.0.1"),
-        ("::1", "::1"), ("[::1]:443", "::1"), ("fd00::/8", "fd12::1"), ("localhost", "localhost"),
+        ("*", "a.test"),
+        ("a.test", "a.test"),
+        (".a.test", "x.a.test"),
+        ("a.test", "x.a.test"),
+        ("*.a.test", "x.a.test"),
+        ("b, a.test", "A.test."),
+        ("a.test:443", "a.test"),
+        ("10.0.0.0/8", "10.9.8.7"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("[::1]:443", "::1"),
+        ("fd00::/8", "fd12::1"),
+        ("localhost", "localhost"),
     ] {
         assert!(exempt(list, host), "{list} {host}");
     }
     for (list, host) in [
-        ("", "a.test"), ("a.test", "ba.test"), ("a.test", "test"), ("a.test:80", "a.test"), ("10.0.0.0/8", "11.0.0.1"),
-        ("127.0.0.1", "127.0.0.2"), ("x.a.test", "a.test"), ("10.0.0.0/x", "10.0.0.1"),
+        ("", "a.test"),
+        ("a.test", "ba.test"),
+        ("a.test", "test"),
+        ("a.test:80", "a.test"),
+        ("10.0.0.0/8", "11.0.0.1"),
+        ("127.0.0.1", "127.0.0.2"),
+        ("x.a.test", "a.test"),
+        ("10.0.0.0/x", "10.0.0.1"),
     ] {
         assert!(!exempt(list, host), "{list} {host}");
     }
@@ -96,7 +114,8 @@ async fn connect_with_and_without_password() {
         assert_eq!(matches!(error, ProxyError::Auth), auth);
         assert_eq!(matches!(error, ProxyError::Refused(403)), !auth);
     }
-    let endless = vec![(format!("{ask}\r\n").into_bytes(), [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 9000]].concat())];
+    let endless =
+        vec![(format!("{ask}\r\n").into_bytes(), [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 9000]].concat())];
     let (mut ours, mut theirs) = duplex(32 * 1024);
     theirs.write_all(&endless[0].1).await.unwrap();
     assert!(matches!(proxy("h:1").open(&mut ours, "edge.test", 443).await, Err(ProxyError::Protocol)));

@@ -77,7 +77,13 @@ mod tests {
             assert_eq!(format(time), text);
             assert_eq!(parse(text.as_bytes()), Some(time));
         }
-        for text in ["", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Xxx 1994 08:49:37 GMT", "06-Nov-94 GMT a b c"] {
+        for text in [
+            "",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Xxx 1994 08:49:37 GMT",
+            "06-Nov-94 GMT a b c",
+        ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
     }

@@ -42,11 +42,43 @@ async fn get(dir: &tempfile::TempDir, method: &str, path: &str, fields: &[(&str,
 async fn nothing_outside_and_nothing_hidden_is_ever_given() {
     let dir = site();
     for path in [
-        "/../secret", "/%2e%2e/secret", "/%2E%2E/secret", "/sub/../../secret", "/sub/%2e%2e/%2e%2e/secret", "/..%2fsecret",
-        "/..%5csecret", "/sub/..%2f..%2fsecret", "//../secret", "/./../secret", "/absolute-link", "/relative-link",
-        "/up/secret", "/up/www/index.html", "/slash/etc/passwd", "/etc/passwd", "//etc/passwd", "/%2fetc/passwd", "/.env",
-        "/%2eenv", "/.git/config", "/.git/", "/sub/.hidden", "/a%00b", "/index.html%00", "/%", "/%2", "/%zz", "/%ff",
-        "/.", "/..", "/index.html/", "/nothing", "/sub/", "relative", "/index.html%0a", "/sub/deep/",
+        "/../secret",
+        "/%2e%2e/secret",
+        "/%2E%2E/secret",
+        "/sub/../../secret",
+        "/sub/%2e%2e/%2e%2e/secret",
+        "/..%2fsecret",
+        "/..%5csecret",
+        "/sub/..%2f..%2fsecret",
+        "//../secret",
+        "/./../secret",
+        "/absolute-link",
+        "/relative-link",
+        "/up/secret",
+        "/up/www/index.html",
+        "/slash/etc/passwd",
+        "/etc/passwd",
+        "//etc/passwd",
+        "/%2fetc/passwd",
+        "/.env",
+        "/%2eenv",
+        "/.git/config",
+        "/.git/",
+        "/sub/.hidden",
+        "/a%00b",
+        "/index.html%00",
+        "/%",
+        "/%2",
+        "/%zz",
+        "/%ff",
+        "/.",
+        "/..",
+        "/index.html/",
+        "/nothing",
+        "/sub/",
+        "relative",
+        "/index.html%0a",
+        "/sub/deep/",
     ] {
         let said = get(&dir, "GET", path, &[]).await;
         assert!(said.status() == 404, "{path}: {}", said.status());
@@ -94,6 +126,7 @@ async fn parts_redirects_and_methods() {
 async fn special_files_are_not_files() {
     let dir = site();
     let fifo = dir.path().join("www/pipe");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o644), 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o644), 0)
+        .unwrap();
     assert_eq!(get(&dir, "GET", "/pipe", &[]).await.status(), 404);
 }

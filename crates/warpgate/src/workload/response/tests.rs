@@ -170,7 +170,8 @@ fn surplus_bytes_and_forbidden_bodies_are_never_a_second_answer() {
     assert!(surplus.body == b"hi" && surplus.surplus > 0);
     let body_on_204 = get(b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nevil").unwrap();
     assert!(!body_on_204.keep_alive && body_on_204.body.is_empty());
-    let chunks_on_204 = get(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n").unwrap();
+    let chunks_on_204 =
+        get(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n").unwrap();
     assert!(!chunks_on_204.keep_alive && chunks_on_204.body.is_empty());
     let mut reader = Reader::new(Asked::default());
     let mut head = ResponseHead::default();
@@ -181,7 +182,8 @@ fn surplus_bytes_and_forbidden_bodies_are_never_a_second_answer() {
 #[test]
 fn an_upgrade_must_be_asked_for_and_be_the_one_asked_for() {
     let asked = Asked { upgrade: true, ..Default::default() };
-    let raw = both(asked, b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n\x81\x05hello").unwrap();
+    let raw = both(asked, b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n\x81\x05hello")
+        .unwrap();
     assert!(raw.body == b"\x81\x05hello" && !raw.keep_alive);
     for input in [
         &b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n"[..],

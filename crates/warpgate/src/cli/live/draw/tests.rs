@@ -44,8 +44,22 @@ fn screen(view: &View, width: u16, height: u16) -> String {
 fn everything_is_there() {
     let shown = screen(&view(), 100, 24);
     for text in [
-        "warpgate  →  edge.test:443", "●◌", "online, 1 connection", "https://web.example.test", "from http://localhost:3000",
-        "1.5 requests/s", "12 in all", "2 in flight", "1 failed", "▁█▄", "/old", "200", "---", "1.2 ms", "203.0.113.9", "q quits",
+        "warpgate  →  edge.test:443",
+        "●◌",
+        "online, 1 connection",
+        "https://web.example.test",
+        "from http://localhost:3000",
+        "1.5 requests/s",
+        "12 in all",
+        "2 in flight",
+        "1 failed",
+        "▁█▄",
+        "/old",
+        "200",
+        "---",
+        "1.2 ms",
+        "203.0.113.9",
+        "q quits",
     ] {
         assert!(shown.contains(text), "no {text} in\n{shown}");
     }

@@ -105,7 +105,7 @@ pub struct Row<'a> {
     /// The last gate it was given to.
     pub gate: Option<GateId>,
     pub client: SocketAddr,
-    /// Empty, like host and path, when the request could not be read.
+    /// Empty, like the path, when the request could not be read; the host is then the TLS server name.
     pub method: &'a str,
     pub host: &'a str,
     pub path: &'a str,

@@ -85,7 +85,7 @@ impl Drop for Watch<'_> {
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
         });
-        let unread = head.host.is_empty();
+        let unread = head.path.is_empty();
         worker.journal.record(&Row {
             ray: context.ray,
             owner: record.owner,

@@ -68,7 +68,9 @@ impl Worker {
         let context = context(conn, protocol);
         let error = EdgeError::BadRequest(problem);
         let body = answer::render(&error, None, context.ray, answer);
-        let mut head = RequestHead::default();
+        // The name that the connection was made for is the best that is known.
+        let host = conn.sni.as_deref().unwrap_or_default().to_owned();
+        let mut head = RequestHead { host, ..RequestHead::default() };
         let mut watch = Watch::open(self, context, &mut head);
         let record = &mut watch.record;
         (record.status, record.failure, record.bytes_out) = (answer.status, Some(error.code()), body.len() as u64);

@@ -28,7 +28,7 @@ use h2::{
     server::{Builder, Connection, SendResponse},
 };
 use http::Request;
-use mezu_model::{Limits, RequestHead, ResponseHead};
+use mezu_model::{Limits, Method, RequestHead, ResponseHead};
 use tokio::time::{Instant, timeout};
 
 use self::{
@@ -119,7 +119,7 @@ async fn run<S: Serve>(shared: Rc<Shared<S>>, (request, mut respond): Incoming) 
     let (mut head, mut spare) = (RequestHead::default(), String::new());
     let facts = match head::request(&parts, &mut head, &mut spare, &shared.limits) {
         Ok(facts) => facts,
-        Err(Fault::Request(problem)) => return refuse(&shared, body, respond, problem).await,
+        Err(Fault::Request(problem)) => return refuse(&shared, &parts.method, body, respond, problem).await,
         Err(Fault::Protocol(problem)) => {
             shared.service.refuse(&shared.conn, problem, &mut ResponseHead::default()); // to be on record
             return respond.send_reset(Reason::PROTOCOL_ERROR);
@@ -159,15 +159,21 @@ impl Drop for Held<'_> {
 
 async fn refuse<S: Serve>(
     shared: &Shared<S>,
+    method: &http::Method,
     body: RecvStream,
     respond: SendResponse<Bytes>,
     problem: super::BadRequest,
 ) {
+    let bodiless = method == http::Method::HEAD;
+    let head = RequestHead { method: if bodiless { Method::Head } else { Method::Get }, ..RequestHead::default() };
     let mut answer = ResponseHead::default();
     let mut data = shared.service.refuse(&shared.conn, problem, &mut answer);
     let facts = head::Facts { content_length: None };
-    let mut exchange = Exchange::new(body, respond, &RequestHead::default(), facts, shared.limits.clone());
+    let mut exchange = Exchange::new(body, respond, &head, facts, shared.limits.clone());
     exchange.start(&answer, ResponseLength::Sized(data.len() as u64));
+    if bodiless {
+        data.clear();
+    }
     if poll_fn(|cx| exchange.poll_send(cx, &mut data)).await.is_ok() {
         exchange.finish();
     }

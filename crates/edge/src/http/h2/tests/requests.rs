@@ -72,6 +72,17 @@ fn answers_without_a_body_have_none() {
 }
 
 #[test]
+fn a_refusal_of_head_has_no_body_either() {
+    run(async {
+        let mut peer = Peer::new().await;
+        let mut request = get("/a;b");
+        *request.method_mut() = Method::HEAD;
+        let answer = peer.ask(request, None, None).await;
+        assert_eq!((answer.status, answer.body.as_str(), answer.reset), (400, "", None));
+    });
+}
+
+#[test]
 fn answers_that_break_their_promise_are_reset() {
     run(async {
         let mut peer = Peer::new().await;

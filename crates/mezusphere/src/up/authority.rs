@@ -1,8 +1,8 @@
 //! The certificate of the public port: the operator's own, or one from a private CA made at the first start.
 //!
-//! The CA may only speak for names under the base domain and for loopback (X.509 name constraints), so trusting it
-//! puts no other site at risk should its key be stolen. Its certificate and the leaf's are P-256. The keys never leave
-//! the data directory.
+//! The CA may only speak for names under the base domain and `localhost` (X.509 name constraints), so trusting it puts
+//! no other site's name at risk should its key be stolen. Its certificate and the leaf's are P-256. The keys never
+//! leave the data directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use mezu_edge::Certificate;
 use mezu_model::Hostname;
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, NameConstraints,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, NameConstraints,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -120,8 +120,7 @@ fn ca_params(base: &Hostname, now: OffsetDateTime) -> CertificateParams {
         permitted_subtrees: vec![
             GeneralSubtree::DnsName(base.to_string()),
             GeneralSubtree::DnsName("localhost".into()),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix([127, 0, 0, 0], 8)),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(std::net::Ipv6Addr::LOCALHOST.octets(), 128)),
+            // No subtree of addresses: BoringSSL, and so gRPC, refuses a chain whose constraints name any.
         ],
         excluded_subtrees: Vec::new(),
     });

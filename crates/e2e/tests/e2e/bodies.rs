@@ -148,12 +148,24 @@ async fn a_client_that_leaves_ends_the_request(protocol: Protocol) -> Result<()>
     until("the workload's connection to close", async || world.workload.running().0 == 0).await
 }
 
+/// By its announced length before anything is forwarded; by its true one while it streams, and then never ended cleanly.
 async fn a_body_over_the_limit_is_refused(protocol: Protocol) -> Result<()> {
-    let world = World::start().await?;
-    let mut client = world.target.client(protocol).await?;
-    let request = Request::new("POST", "/huge").body(BodyPlan::Sized(101 << 20));
-    let answer = client.start(request).await?.response().await?;
+    let world = World::builder().route(&["--set", "body_limit={\"bytes\":100000}"]).start().await?;
+    let target = world.routed();
+    let announced = Request::new("POST", "/huge").body(BodyPlan::Sized(100_001));
+    let answer = target.client(protocol).await?.start(announced).await?.response().await?;
     assert_eq!(answer.status, 413, "{}", answer.text());
-    assert_eq!(world.workload.count(), 0);
+    assert!(world.workload.seen_at("/huge").is_empty());
+    let mut client = target.client(protocol).await?;
+    let mut exchange = client.start(Request::new("POST", "/long").body(BodyPlan::Streamed)).await?;
+    for _ in 0..4 {
+        let _ = exchange.send(pattern_block(0, 40_000)).await;
+    }
+    let _ = exchange.finish(&[]).await;
+    let answer = exchange.response().await;
+    assert!(answer.as_ref().map_or(true, |answer| answer.status == 413), "{answer:?}");
+    assert!(world.workload.seen_at("/long").iter().all(|seen| !seen.complete));
+    let fits = target.client(protocol).await?.send(Request::post("/upload", vec![b'x'; 100_000])).await?;
+    assert_eq!(fits.status, 200);
     Ok(())
 }

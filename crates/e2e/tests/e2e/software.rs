@@ -136,10 +136,12 @@ async fn git_clones_and_pushes() -> Result<()> {
     let (_server, port) = serve(Command::new("python3").arg(script("git_server.py")).arg(folder.path())).await?;
     let world = World::builder().target(&port.to_string()).start().await?;
     let remote = url(&world.target, "/all.git");
-    let (ca, resolve) = (
-        format!("http.sslCAInfo={}", world.ca().display()),
-        format!("http.curloptResolve={}:127.0.0.1", world.target.authority()),
-    );
+    let resolve = format!("http.curloptResolve={}:127.0.0.1", world.target.authority());
+    let git = |arguments: &[&str]| {
+        let mut command = git(&["-c", &resolve]);
+        command.args(arguments).env("GIT_SSL_CAINFO", world.ca());
+        command
+    };
     run(&mut git(&["clone", "-q", &remote, &first_text])).await?;
     let blob = mezu_testkit::workload::builtin::pattern_block(0, 3 << 20);
     std::fs::write(first.join("blob"), &blob)?;

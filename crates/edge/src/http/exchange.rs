@@ -26,6 +26,8 @@ use std::{
 use bytes::Bytes;
 use mezu_model::{Headers, Protocol, RequestHead, ResponseHead};
 
+use crate::metrics::Shed;
+
 /// What the request head says about its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyLength {
@@ -201,4 +203,7 @@ pub trait Serve: 'static {
     /// returns the body; the front adds the framing and closes (h1) or ends the stream (h2). Also the place
     /// to log it: `serve` is never called for such a request.
     fn refuse(&self, conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes;
+
+    /// The front turned something away without an answer, to be counted.
+    fn turned_away(&self, _reason: Shed) {}
 }

@@ -77,6 +77,8 @@ pub(crate) async fn serve<W: Wire, S: Serve>(io: W, conn: ConnInfo, service: Rc<
 struct Front<'l, W> {
     link: Link<'l, W>,
     watch: DrainWatch,
+    /// Whether `link.warm` is more than a placeholder.
+    holds: bool,
     search: Search,
     /// An empty line before a request is forgiven once (RFC 9112 §2.2).
     skipped_line: bool,
@@ -99,6 +101,7 @@ impl<'l, W: Wire> Front<'l, W> {
         Self {
             link: Link::new(io, limits),
             watch,
+            holds: false,
             search: Search::default(),
             skipped_line: false,
             idle_since: None,
@@ -125,7 +128,7 @@ impl<'l, W: Wire> Front<'l, W> {
                 Err(problem) => return Poll::Ready(Head::Refused(problem)),
             }
             let idle = self.link.warm.input.is_empty();
-            if idle && self.link.warm.input.capacity() == 0 {
+            if !std::mem::replace(&mut self.holds, true) {
                 self.link.warm = warm::take();
             }
             match self.link.poll_fill(cx) {
@@ -161,7 +164,7 @@ impl<'l, W: Wire> Front<'l, W> {
 
     /// Nothing of a request is here: gives the buffers back and waits. Ready when the idle time is over.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.link.warm.input.capacity() > 0 {
+        if std::mem::take(&mut self.holds) {
             warm::give_back(std::mem::take(&mut self.link.warm));
         }
         let since = *self.idle_since.get_or_insert_with(Instant::now);

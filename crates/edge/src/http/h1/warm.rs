@@ -43,7 +43,7 @@ pub(crate) fn give_back(mut warm: Warm) {
         warm.input = BytesMut::new();
     }
     POOL.with_borrow_mut(|pool| {
-        if pool.len() < KEPT {
+        if pool.len() < KEPT && warm.out.capacity() > 0 {
             pool.push(warm);
         }
     });

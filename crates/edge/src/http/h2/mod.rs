@@ -38,6 +38,7 @@ use self::{
     streams::Streams,
     turn::{Bell, Gathering, TurnIo},
 };
+use crate::metrics::Shed;
 use super::{
     ConnInfo, Exchange as _, ResponseLength, Serve,
     drain::{Drain, DrainWatch},
@@ -128,6 +129,7 @@ async fn run<S: Serve>(shared: Rc<Shared<S>>, (request, mut respond): Incoming) 
     drop(parts);
     let size = head.headers.list_size() + head.path.len() + head.host.len();
     let Some(_held) = Held::new(&shared.retained, size, shared.limits.retained_header_bytes) else {
+        shared.service.turned_away(Shed::RetainedHeads);
         return respond.send_reset(Reason::REFUSED_STREAM);
     };
     let mut exchange = Exchange::new(body, respond, &head, facts, shared.limits.clone());
@@ -238,6 +240,7 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, A: Fn(&Rc<Shared<S>>, Incoming) 
         let exceeded = self.gathering.borrow().meter.exceeded();
         if let Some(rule) = exceeded {
             tracing::debug!(client = %self.shared.conn.client, rule, "HTTP/2 budget exceeded");
+            self.shared.service.turned_away(Shed::Flood);
             self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             let _ = self.connection.poll_closed(&mut cx);
             return Poll::Ready(());
@@ -253,6 +256,7 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, A: Fn(&Rc<Shared<S>>, Incoming) 
         }
         // What the client has reset but we still work on counts too (threat 7).
         if self.streams.len() >= self.shared.limits.concurrent_streams as usize {
+            self.shared.service.turned_away(Shed::Streams);
             return respond.send_reset(Reason::REFUSED_STREAM);
         }
         self.streams.add((self.admit)(&self.shared, (request, respond)));

@@ -160,7 +160,8 @@ fn no_acknowledged_key_is_lost_to_a_crash() {
         let instance = Instance::start_in(dir);
         instance.json(&["key", "create", "--name", &format!("round-{round}")]);
         // What nobody waits for may or may not be kept; it must not harm the rest.
-        let mut pending = mezusphere(&instance.dir).args(["key", "create", "--json"]).stdout(Stdio::null()).spawn().unwrap();
+        let mut pending =
+            mezusphere(&instance.dir).args(["key", "create", "--json"]).stdout(Stdio::null()).spawn().unwrap();
         dir = instance.crash();
         pending.wait().unwrap();
     }
@@ -171,7 +172,8 @@ fn no_acknowledged_key_is_lost_to_a_crash() {
         assert!(keys.as_array().unwrap().iter().any(|key| key["name"] == name.as_str()), "{name}");
     }
     let db = instance.crash();
-    let check = Command::new("sqlite3").arg(db.path().join("data/mezusphere.db")).arg("PRAGMA integrity_check").output();
+    let check =
+        Command::new("sqlite3").arg(db.path().join("data/mezusphere.db")).arg("PRAGMA integrity_check").output();
     if let Ok(check) = check {
         assert_eq!(String::from_utf8(check.stdout).unwrap().trim(), "ok");
     }

@@ -40,10 +40,10 @@ impl Db {
         create_private(file).map_err(|error| open(sqlx::Error::Io(error)))?;
         let options = options(file);
         let writer = pool(1).connect_with(options.clone()).await.map_err(open)?;
-        MIGRATIONS.run(&writer).await.map_err(|source| StoreError::Migrate {
-            file: file.display().to_string(),
-            source: Box::new(source),
-        })?;
+        MIGRATIONS
+            .run(&writer)
+            .await
+            .map_err(|source| StoreError::Migrate { file: file.display().to_string(), source: Box::new(source) })?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "on")).await.map_err(open)?;
         Ok(Self { writer, readers })
     }

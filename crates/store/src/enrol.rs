@@ -84,8 +84,8 @@ async fn enrol_one(
     base: &Hostname,
     now: Micros,
 ) -> Result<(Enrolled, bool), EnrolRefusal> {
-    let default = Hostname::join(name, base)
-        .map_err(|_| EnrolRefusal::TooLong { name: name.clone(), base: base.clone() })?;
+    let default =
+        Hostname::join(name, base).map_err(|_| EnrolRefusal::TooLong { name: name.clone(), base: base.clone() })?;
     let known = workloads::by_name(write, org, name).await?;
     if let Some(workload) = &known {
         let hosts = routes::hosts_of(write, workload.id).await?;

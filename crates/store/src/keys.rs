@@ -34,9 +34,8 @@ impl Store {
     /// [`StoreError::KeyNameTaken`], [`StoreError::TooMany`], or the database's.
     pub async fn create_key(&self, new: NewKey, now: Micros) -> Result<Key, StoreError> {
         let mut write = self.db.write().await?;
-        let live: i64 = sqlx::query_scalar("SELECT count(*) FROM keys WHERE revoked_at IS NULL")
-            .fetch_one(&mut *write)
-            .await?;
+        let live: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM keys WHERE revoked_at IS NULL").fetch_one(&mut *write).await?;
         if usize::try_from(live).is_ok_and(|live| live >= limits::KEYS) {
             return Err(StoreError::TooMany { what: "keys", most: limits::KEYS });
         }

@@ -16,7 +16,7 @@ mod read;
 mod routes;
 mod workloads;
 
-pub use enrol::{Enrolled, EnrolRefusal};
+pub use enrol::{EnrolRefusal, Enrolled};
 pub use error::StoreError;
 pub use keys::{Key, NewKey};
 pub use orgs::Org;

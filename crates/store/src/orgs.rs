@@ -46,6 +46,7 @@ async fn by_name(write: &mut Write, name: &Label) -> Result<Option<Org>, StoreEr
         .bind(name.as_str())
         .fetch_optional(&mut **write)
         .await?;
-    let org = |row| Ok(Org { id: typed(&row, "id")?, name: typed(&row, "name")?, created_at: time(&row, "created_at")? });
+    let org =
+        |row| Ok(Org { id: typed(&row, "id")?, name: typed(&row, "name")?, created_at: time(&row, "created_at")? });
     row.map(org).transpose()
 }

@@ -151,10 +151,8 @@ async fn claim(write: &mut Write, org: OrgId, host: &Hostname, now: Micros) -> R
         .bind(now.0)
         .execute(&mut **write)
         .await?;
-    let row = sqlx::query("SELECT org_id FROM hostnames WHERE name = $1")
-        .bind(host.as_str())
-        .fetch_one(&mut **write)
-        .await?;
+    let row =
+        sqlx::query("SELECT org_id FROM hostnames WHERE name = $1").bind(host.as_str()).fetch_one(&mut **write).await?;
     let owner: OrgId = typed(&row, "org_id")?;
     if owner == org { Ok(()) } else { Err(StoreError::HostTaken { host: host.clone() }) }
 }

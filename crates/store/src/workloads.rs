@@ -39,13 +39,12 @@ pub(crate) async fn entries(read: &mut Write) -> Result<Vec<WorkloadEntry>, Stor
 }
 
 pub(crate) async fn by_name(write: &mut Write, org: OrgId, name: &Label) -> Result<Option<Workload>, StoreError> {
-    let row = sqlx::query(
-        "SELECT id, org_id, name, default_host, created_at FROM workloads WHERE org_id = $1 AND name = $2",
-    )
-    .bind(org.to_string())
-    .bind(name.as_str())
-    .fetch_optional(&mut **write)
-    .await?;
+    let row =
+        sqlx::query("SELECT id, org_id, name, default_host, created_at FROM workloads WHERE org_id = $1 AND name = $2")
+            .bind(org.to_string())
+            .bind(name.as_str())
+            .fetch_optional(&mut **write)
+            .await?;
     row.as_ref().map(workload).transpose()
 }
 

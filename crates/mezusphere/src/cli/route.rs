@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::args::{RouteArgs, RouteCommand};
 use super::client::Client;
-use super::stages;
 use super::out::{self, Failure};
+use super::stages;
 use super::table::{Cell, Table, Tone};
 use crate::api;
 
@@ -100,8 +100,9 @@ fn find<'a>(routes: &'a [api::Route], wanted: &str) -> Result<&'a api::Route, Fa
         (host, path.parse::<PathPrefix>().ok())
     });
     let host = host.to_ascii_lowercase();
-    let mut matching =
-        routes.iter().filter(|route| route.host.as_str() == host && path.as_ref().is_none_or(|path| route.path == *path));
+    let mut matching = routes
+        .iter()
+        .filter(|route| route.host.as_str() == host && path.as_ref().is_none_or(|path| route.path == *path));
     match (matching.next(), matching.next()) {
         (Some(route), None) => Ok(route),
         (Some(_), Some(_)) => {

@@ -23,11 +23,9 @@ fn the_definition_is_sound() {
 
 #[test]
 fn the_flags_that_scripts_rely_on() {
-    let args = up(&[
-        "--data", "/d", "--https", "127.0.0.1:8443", "--http", "127.0.0.1:8080", "--admin", "127.0.0.1:9000",
-        "--base-domain", "Example.ORG", "--workers", "4", "--drain-timeout", "5s", "--access-log", "-",
-        "--log-format", "json",
-    ]);
+    let line = "--data /d --https 127.0.0.1:8443 --http 127.0.0.1:8080 --admin 127.0.0.1:9000 --base-domain Example.ORG \
+                --workers 4 --drain-timeout 5s --access-log - --log-format json";
+    let args = up(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(args.data.directory().to_str(), Some("/d"));
     assert_eq!(args.https, Some("127.0.0.1:8443".parse().unwrap()));
     assert_eq!(args.http, Some(HttpWish::At("127.0.0.1:8080".parse().unwrap())));

@@ -77,7 +77,7 @@ fn announce(running: &Running) -> Result<(), Failure> {
         "serving"
     );
     for note in running.notes() {
-        tracing::info!(note);
+        tracing::info!("{note}");
     }
     if running.first_key().is_some() {
         tracing::info!(file = %running.first_key_file().display(), "the first key was made");

@@ -77,7 +77,11 @@ pub(super) fn private(data: &DataDir, base: &Hostname, now: OffsetDateTime) -> R
     own(&cert, &key)
 }
 
-fn ensure_ca(data: &DataDir, base: &Hostname, now: OffsetDateTime) -> Result<(Issuer<'static, KeyPair>, bool), UpError> {
+fn ensure_ca(
+    data: &DataDir,
+    base: &Hostname,
+    now: OffsetDateTime,
+) -> Result<(Issuer<'static, KeyPair>, bool), UpError> {
     let (cert, key) = (data.file("ca.pem"), data.file("ca.key"));
     if let Some(ca) = stored_ca(&cert, &key, base, now) {
         return Ok((ca, false));
@@ -144,9 +148,8 @@ fn leaf_params(base: &Hostname, now: OffsetDateTime) -> Result<CertificateParams
 }
 
 fn ready(chain: &[u8], cert: &Path, key_text: &[u8], key: &Path) -> Result<Ready, UpError> {
-    let chain = CertificateDer::pem_slice_iter(chain)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| at_fault(cert, error))?;
+    let chain =
+        CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>().map_err(|error| at_fault(cert, error))?;
     let Some(leaf) = chain.first() else {
         return Err(at_fault(cert, "it holds no certificate"));
     };

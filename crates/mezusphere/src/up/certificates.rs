@@ -67,7 +67,9 @@ impl Certificates {
     #[must_use]
     pub(super) fn warning(&self) -> Option<String> {
         let left = self.not_after() - OffsetDateTime::now_utc();
-        if left.is_negative() {
+        if !self.covers(&format!("any.{}", self.base)) {
+            Some(format!("the certificate is not for *.{}, so clients will refuse workloads' default names", self.base))
+        } else if left.is_negative() {
             Some("the certificate has expired".into())
         } else if left < WARN_BEFORE {
             Some(format!("the certificate expires in {} days", left.whole_days()))
@@ -145,6 +147,7 @@ mod tests {
         make(&"two.test".parse().unwrap());
         certificates.refresh();
         assert!(certificates.covers("a.two.test") && !certificates.covers("a.one.test"));
+        assert!(certificates.warning().is_some_and(|warning| warning.contains("*.one.test")));
 
         fs::write(dir.path().join("tls.key"), "half a key").unwrap();
         certificates.refresh();

@@ -15,8 +15,10 @@ pub enum UpError {
     InUse { path: PathBuf, pid: String },
     #[error("cannot listen on {address}: {source}; choose another address with --{flag}")]
     Listen { address: SocketAddr, flag: &'static str, source: io::Error },
-    #[error("the admin listener at {0} could be reached from other machines; give it a loopback address with --admin, \
-             or pass --admin-public if that is what you want")]
+    #[error(
+        "the admin listener at {0} could be reached from other machines; give it a loopback address with --admin, \
+             or pass --admin-public if that is what you want"
+    )]
     AdminPublic(SocketAddr),
     #[error("cannot make the socket {path}: {source}", path = path.display())]
     Socket { path: PathBuf, source: io::Error },

@@ -177,8 +177,7 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let certificates = Arc::new(certificates);
 
     let directory = data.file("snapshots");
-    let last_good = LastGood::open(directory.clone())
-        .map_err(|source| UpError::DataDir { path: directory, source })?;
+    let last_good = LastGood::open(directory.clone()).map_err(|source| UpError::DataDir { path: directory, source })?;
     let known = last_good.load();
     let (store, org, first_key) = store_slot::open(&data, known.is_some(), scope).await?;
     let publisher = Publisher::start(scope, store.clone(), base.clone(), last_good, known).await;
@@ -228,8 +227,7 @@ async fn start_edge(
         HttpWish::Default => Some(ports::http(None)?),
         HttpWish::At(address) => Some(ports::http(Some(address))?),
     };
-    let mut config =
-        EdgeConfig::new(https.address, http.as_ref().map(|choice| choice.address), certificates.store());
+    let mut config = EdgeConfig::new(https.address, http.as_ref().map(|choice| choice.address), certificates.store());
     if let Some(workers) = settings.workers {
         config.workers = workers;
     }
@@ -237,10 +235,12 @@ async fn start_edge(
     config.limits.drain = settings.drain_timeout;
     config.public_port = settings.public_port;
     config.access_log = settings.access_log.clone();
-    let edge = Edge::start(config, publisher.snapshots(), enroller).map_err(|error| UpError::Edge(mezu_runtime::Chain(&error).to_string()))?;
+    let edge = Edge::start(config, publisher.snapshots(), enroller)
+        .map_err(|error| UpError::Edge(mezu_runtime::Chain(&error).to_string()))?;
     let (https_addr, http_addr) = (edge.https_addr(), edge.http_addr());
     live.set(edge);
-    let notes = [https.note, http.and_then(|choice| choice.note)].into_iter().flatten().collect();
+    let notes = [https.note, http.and_then(|choice| choice.note), certificates.warning()];
+    let notes = notes.into_iter().flatten().collect();
     Ok((https_addr, http_addr, notes))
 }
 

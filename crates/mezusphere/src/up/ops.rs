@@ -173,7 +173,10 @@ impl Ops {
 
     fn route(&self, route: mezu_store::Route, workload: Label) -> api::Route {
         let warning = (!self.certificates.covers(route.host.as_str())).then(|| {
-            format!("no certificate of this edge is for {}, so clients will refuse it; see --tls-cert of `up`", route.host)
+            format!(
+                "no certificate of this edge is for {}, so clients will refuse it; see --tls-cert of `up`",
+                route.host
+            )
         });
         api::Route {
             url: self.place.url(&route.host, route.path.as_str()),

@@ -47,7 +47,7 @@ fn choose(wish: Option<SocketAddr>, standard: u16, other: u16, flag: &'static st
     };
     let address = SocketAddr::new(any, other);
     probe(address).map_err(fault(address))?;
-    Ok(Choice { address, note: Some(format!("port {standard} {refused}")) })
+    Ok(Choice { address, note: Some(format!("port {standard} {refused}; using {other}")) })
 }
 
 /// Whether the address can be listened on now, alone.

@@ -77,9 +77,8 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> 
 
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Response> {
         let body = Json::<T>::from_request(request, state).await;
-        body.map(|Json(body)| Self(body)).map_err(|rejection: JsonRejection| {
-            problem(rejection.status(), "bad_body", &rejection.body_text())
-        })
+        body.map(|Json(body)| Self(body))
+            .map_err(|rejection: JsonRejection| problem(rejection.status(), "bad_body", &rejection.body_text()))
     }
 }
 

@@ -157,6 +157,10 @@ async fn a_dropped_instance_lets_everything_go() {
     let running = start(&dir).await;
     let admin = running.admin_addr();
     drop(running);
-    let free = async { while TcpListener::bind(admin).await.is_err() { tokio::task::yield_now().await } };
+    let free = async {
+        while TcpListener::bind(admin).await.is_err() {
+            tokio::task::yield_now().await
+        }
+    };
     tokio::time::timeout(Duration::from_secs(10), free).await.unwrap();
 }

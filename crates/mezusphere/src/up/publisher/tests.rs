@@ -93,12 +93,7 @@ async fn a_fault_keeps_the_last_good_snapshot_and_is_told() {
     let org = world.add_org(1).await;
     let publisher = world.publisher().await;
     let good = publisher.current();
-    let key = NewKey {
-        id: KeyId::from_bytes([1; 16]),
-        org,
-        name: "one".parse().unwrap(),
-        public: PublicKey([1; 32]),
-    };
+    let key = NewKey { id: KeyId::from_bytes([1; 16]), org, name: "one".parse().unwrap(), public: PublicKey([1; 32]) };
     world.slot.get().unwrap().create_key(key, Micros(0)).await.unwrap();
     world.slot.get().unwrap().close().await;
     let fault = publisher.publish().await.unwrap_err();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use owo_colors::OwoColorize as _;
 
+use mezu_model::Seed;
 use mezu_runtime::{Signals, telemetry};
 
 use super::args::UpArgs;
@@ -29,8 +30,9 @@ pub(super) fn run(args: Box<UpArgs>) -> Result<(), Failure> {
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let drain = settings.drain_timeout;
-    let running = Running::start(settings).await?;
-    announce(&running)?;
+    let mut running = Running::start(settings).await?;
+    let first_key = running.take_first_key();
+    announce(&running, first_key)?;
     notify::tell(notify::READY);
     let signal = signals.next().await;
     if out::is_terminal() {
@@ -63,9 +65,9 @@ fn settings(args: UpArgs) -> Result<Settings, Failure> {
 }
 
 /// A person gets a banner with the next step; a log collector gets one line, and never the key.
-fn announce(running: &Running) -> Result<(), Failure> {
+fn announce(running: &Running, first_key: Option<Seed>) -> Result<(), Failure> {
     if out::is_terminal() {
-        return banner(running);
+        return banner(running, first_key);
     }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -79,13 +81,13 @@ fn announce(running: &Running) -> Result<(), Failure> {
     for note in running.notes() {
         tracing::info!("{note}");
     }
-    if running.first_key().is_some() {
+    if first_key.is_some() {
         tracing::info!(file = %running.first_key_file().display(), "the first key was made");
     }
     Ok(())
 }
 
-fn banner(running: &Running) -> Result<(), Failure> {
+fn banner(running: &Running, first_key: Option<Seed>) -> Result<(), Failure> {
     let base = running.base_domain();
     let port = running.public_port();
     let shown = if port == 443 { String::new() } else { format!(":{port}") };
@@ -100,7 +102,7 @@ fn banner(running: &Running) -> Result<(), Failure> {
         row("Note", &note.dimmed())?;
     }
     let file = running.first_key_file();
-    if let Some(key) = running.first_key() {
+    if let Some(key) = first_key {
         out::line(format_args!("\n  Your first key, shown once and kept in {}:\n", file.display()))?;
         out::line(format_args!("    {}", key.to_text().bold()))?;
     }

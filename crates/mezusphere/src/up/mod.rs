@@ -120,10 +120,9 @@ impl Running {
         self.data.file(first_key::FILE)
     }
 
-    /// The first key, if it was made by this start.
-    #[must_use]
-    pub const fn first_key(&self) -> Option<&Seed> {
-        self.first_key.as_ref()
+    /// The first key, if it was made by this start. It can be taken once, so that it does not stay in memory.
+    pub fn take_first_key(&mut self) -> Option<Seed> {
+        self.first_key.take()
     }
 
     /// Whether no workload was ever connected.

@@ -27,16 +27,16 @@ fn public(seed: &Seed) -> mezu_model::PublicKey {
 #[tokio::test]
 async fn the_first_start_makes_a_key_and_the_second_changes_nothing() {
     let dir = TempDir::new().unwrap();
-    let first = start(&dir).await;
-    let seed = first.first_key().unwrap();
+    let mut first = start(&dir).await;
+    let seed = first.take_first_key().unwrap();
     let stored = first.ops.publisher.current();
-    assert_eq!(stored.keys.iter().map(|key| key.public).collect::<Vec<_>>(), [public(seed)]);
+    assert_eq!(stored.keys.iter().map(|key| key.public).collect::<Vec<_>>(), [public(&seed)]);
     let file = first.first_key_file();
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), seed.to_text());
     first.drain().await;
 
-    let second = start(&dir).await;
-    assert!(second.first_key().is_none());
+    let mut second = start(&dir).await;
+    assert!(second.take_first_key().is_none());
     assert_eq!(*second.ops.publisher.current(), *stored);
     second.drain().await;
 }

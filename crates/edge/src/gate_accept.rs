@@ -24,7 +24,7 @@ use tracing::{debug, info};
 use crate::enrol::{self, EnrolError, EnrolledWorkload, Enrolment};
 use crate::gates::Gate;
 use crate::listen::Place;
-use crate::metrics::GateLeft;
+use crate::metrics::{GateLeft, GateRefusal, HandshakeFailure};
 use crate::placement::Seat;
 use crate::routes::Table;
 use crate::worker::{Command, Worker};
@@ -54,8 +54,14 @@ pub(crate) async fn greet(worker: &Rc<Worker>, sniffed: Sniffed, place: Place, l
     let config = Arc::clone(&worker.shared.tunnel_tls);
     let pending = match timeout(left, accept_hello(sniffed, config)).await {
         Ok(Ok(pending)) => pending,
-        Ok(Err(error)) => return debug!(%error, "gate hello"),
-        Err(_late) => return debug!("gate hello: too late"),
+        Ok(Err(error)) => {
+            worker.metrics.handshake_failed(HandshakeFailure::Hello);
+            return debug!(%error, "gate hello");
+        }
+        Err(_late) => {
+            worker.metrics.handshake_failed(HandshakeFailure::Timeout);
+            return debug!("gate hello: too late");
+        }
     };
     match admit(worker, &pending).await {
         Ok(admitted) => {
@@ -65,11 +71,13 @@ pub(crate) async fn greet(worker: &Rc<Worker>, sniffed: Sniffed, place: Place, l
                 return settle(worker, *arrival);
             }
             if let Err(Command::Gate(arrival)) = worker.send(home, Command::Gate(arrival)) {
+                worker.metrics.gate_refused(GateRefusal::Overloaded);
                 let refused = refused(RefusedCode::Overloaded, "this edge is busy; try again");
                 let _ = timeout(LAST_WORD, arrival.pending.refuse(refused)).await;
             }
         }
         Err(refused) => {
+            worker.metrics.gate_refused(refusal(refused.code));
             debug!(code = ?refused.code, message = refused.message, "gate refused");
             let _ = timeout(LAST_WORD, pending.refuse(refused)).await;
         }
@@ -130,6 +138,20 @@ async fn enrol(worker: &Worker, enrolment: Enrolment) -> Result<Vec<EnrolledWork
     Ok(workloads)
 }
 
+const fn refusal(code: RefusedCode) -> GateRefusal {
+    match code {
+        RefusedCode::Draining => GateRefusal::Draining,
+        RefusedCode::Version => GateRefusal::Version,
+        RefusedCode::EdgeName => GateRefusal::EdgeName,
+        RefusedCode::UnknownKey => GateRefusal::UnknownKey,
+        RefusedCode::Signature => GateRefusal::Signature,
+        RefusedCode::TooMany => GateRefusal::TooMany,
+        RefusedCode::NotAllowed => GateRefusal::NotAllowed,
+        RefusedCode::Overloaded => GateRefusal::Overloaded,
+        _ => GateRefusal::Other,
+    }
+}
+
 fn refused(code: RefusedCode, message: &str) -> Refused {
     Refused { code, message: message.to_owned(), retry_after_ms: None }
 }
@@ -144,12 +166,14 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
         Err(error) => return debug!(%error, "gate welcome"),
     };
     let workloads: Vec<WorkloadId> = workloads.iter().map(|workload| workload.id).collect();
-    let gate = worker.gates.join(Gate { session: session.clone(), id, key, workloads });
+    let gate = worker.gates.join(Gate::new(session.clone(), id, key, workloads));
     worker.metrics.gate_joined();
     info!(gate = %id, worker = worker.index, "tunnel up");
     let home = Rc::clone(worker);
     spawn_local(&worker.stops.gates, "gate", async move {
         let _held = (place, seat);
+        session.draining().await;
+        home.gates.withdraw(&gate);
         let death = session.closed().await;
         home.gates.part(&gate);
         home.metrics.gate_left(left(&death));
@@ -192,7 +216,7 @@ pub(crate) fn close_revoked(worker: &Worker, table: &Table) {
     for gate in worker.gates.all() {
         if table.key(&gate.key).is_none() {
             info!(gate = %gate.id, worker = worker.index, "key revoked");
-            worker.gates.part(&gate);
+            worker.gates.withdraw(&gate);
             gate.session.close(&refused(RefusedCode::Revoked, "this key was revoked"));
         }
     }

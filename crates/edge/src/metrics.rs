@@ -135,6 +135,10 @@ impl WorkerMetrics {
         self.counters.gates_joined.add(1);
     }
 
+    pub fn gate_refused(&self, reason: GateRefusal) {
+        reason.of(&self.counters.gates_refused).add(1);
+    }
+
     pub fn gate_left(&self, reason: GateLeft) {
         reason.of(&self.counters.gates_left).add(1);
     }
@@ -174,14 +178,13 @@ labels! {
 }
 labels! {
     /// Why a TLS connection never came to be.
-    HandshakeFailure { Timeout "timeout", Tls "tls", Closed "closed", UnknownName "unknown_name" }
+    HandshakeFailure { Timeout "timeout", Tls "tls", Closed "closed", Hello "hello" }
 }
 labels! {
-    /// What was turned away, and for want of what.
+    /// What was turned away without an answer, and for want of what.
     Shed {
         Connections "connections", Address "address", AddressRate "address_rate", Handshakes "handshakes",
-        HandshakeRate "handshake_rate", InFlight "in_flight", GateQueue "gate_queue", Memory "memory",
-        Draining "draining",
+        HandshakeRate "handshake_rate", RetainedHeads "retained_heads", Streams "streams", Flood "flood",
     }
 }
 labels! {
@@ -197,8 +200,13 @@ labels! {
 }
 labels! {
     /// Why a tunnel ended.
-    GateLeft {
-        Drained "drained", Closed "closed", Silent "silent", Protocol "protocol", Revoked "revoked", Moved "moved",
+    GateLeft { Drained "drained", Closed "closed", Silent "silent", Protocol "protocol" }
+}
+labels! {
+    /// Why a gate was not let in.
+    GateRefusal {
+        Draining "draining", Version "version", EdgeName "edge_name", UnknownKey "unknown_key", Signature "signature",
+        TooMany "too_many", NotAllowed "not_allowed", Overloaded "overloaded", Other "other",
     }
 }
 labels! {
@@ -240,6 +248,7 @@ struct Counters {
     shed: [Counter; Shed::COUNT],
     resent: [Counter; Resend::COUNT],
     gates_joined: Counter,
+    gates_refused: [Counter; GateRefusal::COUNT],
     gates_left: [Counter; GateLeft::COUNT],
     tunnel_rtt: Histogram,
 }

@@ -7,6 +7,7 @@ use crate::answer::EdgeError;
 use crate::forward::forward;
 use crate::guard;
 use crate::http::{BadRequest, ConnInfo, Exchange, Serve};
+use crate::metrics::Shed;
 use crate::observe::{Record, Watch};
 use crate::own_answer;
 use crate::routes::{Request, Routed, Table};
@@ -29,6 +30,10 @@ impl Serve for Worker {
 
     fn refuse(&self, conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes {
         self.answer_unread(conn, problem, answer)
+    }
+
+    fn turned_away(&self, reason: Shed) {
+        self.metrics.shed(reason);
     }
 }
 

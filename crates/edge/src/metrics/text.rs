@@ -9,8 +9,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::{
-    BOUNDS, Class, Code, Counter, Counters, Door, GateLeft, HandshakeFailure, Histogram, Metrics, Relaxed, Resend,
-    Shed, Way,
+    BOUNDS, Class, Code, Counter, Counters, Door, GateLeft, GateRefusal, HandshakeFailure, Histogram, Metrics, Relaxed,
+    Resend, Shed, Way,
 };
 
 pub(super) fn write(metrics: &Arc<Metrics>) -> String {
@@ -89,7 +89,7 @@ impl Metrics {
             HandshakeFailure::label,
             |reason, all| reason.of(&all.handshakes),
         )?;
-        page.reasons("shed", "What was turned away for want of room", Shed::ALL, Shed::label, |reason, all| {
+        page.reasons("shed", "What was turned away without an answer", Shed::ALL, Shed::label, |reason, all| {
             reason.of(&all.shed)
         })
     }
@@ -101,6 +101,13 @@ impl Metrics {
         page.family("gates", "Tunnels of gates that are open", MetricType::Gauge)?.encode_gauge(&now)?;
         let mut family = page.family("gates_joined", "Tunnels that were opened", MetricType::Counter)?;
         family.encode_counter::<NoLabelSet, _, u64>(&joined, None)?;
+        page.reasons(
+            "gates_refused",
+            "Gates that were not let in",
+            GateRefusal::ALL,
+            GateRefusal::label,
+            |reason, all| reason.of(&all.gates_refused),
+        )?;
         page.reasons("gates_left", "Tunnels that ended", GateLeft::ALL, GateLeft::label, |reason, all| {
             reason.of(&all.gates_left)
         })?;

@@ -20,7 +20,7 @@ pub(crate) enum Version {
 
 /// Collects the fields of one request head.
 #[derive(Debug)]
-pub(crate) struct Intake<'b> {
+pub(crate) struct Intake {
     version: Version,
     pub content_length: Option<u64>,
     pub chunked: bool,
@@ -35,8 +35,8 @@ pub(crate) struct Intake<'b> {
     pub websocket_version: Option<bool>,
     /// What made the head malformed breaks the protocol, not only our rules: h2 answers with a reset.
     pub violation: bool,
-    nominating: [&'b [u8]; MAX_CONNECTION_FIELDS],
-    nominations: usize,
+    /// `Connection` values that name other fields.
+    nominating: Vec<u8>,
     cookies: usize,
     count: usize,
     size: usize,
@@ -44,10 +44,7 @@ pub(crate) struct Intake<'b> {
     max_size: usize,
 }
 
-/// More `Connection` fields than any client sends.
-const MAX_CONNECTION_FIELDS: usize = 4;
-
-impl<'b> Intake<'b> {
+impl Intake {
     pub(crate) fn new(version: Version, limits: &Limits) -> Self {
         Self {
             version,
@@ -63,8 +60,7 @@ impl<'b> Intake<'b> {
             websocket_key: None,
             websocket_version: None,
             violation: false,
-            nominating: [&[]; MAX_CONNECTION_FIELDS],
-            nominations: 0,
+            nominating: Vec::new(),
             cookies: 0,
             count: 0,
             size: 0,
@@ -75,7 +71,7 @@ impl<'b> Intake<'b> {
 
     /// Takes one field. The value holds no control character but tab and no white space around it (the codecs
     /// see to that); the name may hold anything.
-    pub(crate) fn field(&mut self, name: &[u8], value: &'b [u8], head: &mut RequestHead) -> Outcome {
+    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], head: &mut RequestHead) -> Outcome {
         self.count += 1;
         self.size += name.len() + value.len() + 32;
         if self.count > self.max_count || self.size > self.max_size {
@@ -94,7 +90,7 @@ impl<'b> Intake<'b> {
         }
     }
 
-    fn known(&mut self, known: Known, value: &'b [u8], head: &mut RequestHead) -> Outcome {
+    fn known(&mut self, known: Known, value: &[u8], head: &mut RequestHead) -> Outcome {
         match known {
             known::HOST => return self.host(value, head),
             known::CONTENT_LENGTH => return self.content_length(value, head),
@@ -126,7 +122,7 @@ impl<'b> Intake<'b> {
     }
 
     /// The connection-specific fields: an error in h2, framing in h1.
-    fn between_neighbours(&mut self, known: Known, value: &'b [u8]) -> Outcome {
+    fn between_neighbours(&mut self, known: Known, value: &[u8]) -> Outcome {
         if self.version == Version::H2 {
             return self.violates("connection-specific field in HTTP/2");
         }
@@ -191,7 +187,7 @@ impl<'b> Intake<'b> {
         Ok(())
     }
 
-    fn connection(&mut self, value: &'b [u8]) -> Outcome {
+    fn connection(&mut self, value: &[u8]) -> Outcome {
         let mut nominates = false;
         for token in tokens(value) {
             if token.eq_ignore_ascii_case(b"close") {
@@ -205,11 +201,8 @@ impl<'b> Intake<'b> {
             }
         }
         if nominates {
-            *self
-                .nominating
-                .get_mut(self.nominations)
-                .ok_or(BadRequest::Malformed("too many Connection fields"))? = value;
-            self.nominations += 1;
+            self.nominating.extend_from_slice(value);
+            self.nominating.push(b',');
         }
         Ok(())
     }
@@ -261,14 +254,12 @@ impl<'b> Intake<'b> {
         if self.cookies > 1 {
             join_cookies(head);
         }
-        for value in self.nominating.iter().take(self.nominations) {
-            for token in tokens(value) {
-                let mut lower = [0u8; MAX_NAME];
-                if let Ok(name) = lowercase(token, &mut lower)
-                    && !is_protected(name)
-                {
-                    head.headers.remove_name(name);
-                }
+        for token in tokens(&self.nominating) {
+            let mut lower = [0u8; MAX_NAME];
+            if let Ok(name) = lowercase(token, &mut lower)
+                && !is_protected(name)
+            {
+                head.headers.remove_name(name);
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod exchange;
 mod fields;
 mod h1;
 mod h2;
+mod hpack;
 mod pace;
 mod target;
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn refusal(error: httparse::Error) -> BadRequest {
     }
 }
 
-fn framing(intake: &Intake<'_>, http10: bool, head: &mut RequestHead) -> Result<Framing, BadRequest> {
+fn framing(intake: &Intake, http10: bool, head: &mut RequestHead) -> Result<Framing, BadRequest> {
     let body = match (intake.chunked, intake.content_length) {
         (true, Some(_)) => return Err(BadRequest::Malformed("Content-Length and Transfer-Encoding")),
         (true, None) => BodyLength::Unknown,
@@ -135,7 +135,7 @@ fn framing(intake: &Intake<'_>, http10: bool, head: &mut RequestHead) -> Result<
 
 /// Only `Upgrade: websocket` is known; other upgrades are ignored as RFC 9110 §7.8 allows.
 fn websocket(
-    intake: &Intake<'_>,
+    intake: &Intake,
     http10: bool,
     body: BodyLength,
     head: &mut RequestHead,

@@ -59,10 +59,10 @@ pub(super) fn request(
     Ok(Facts { content_length: intake.content_length })
 }
 
-fn field<'b>(
-    intake: &mut Intake<'b>,
+fn field(
+    intake: &mut Intake,
     name: &HeaderName,
-    value: &'b HeaderValue,
+    value: &HeaderValue,
     head: &mut RequestHead,
 ) -> Result<(), BadRequest> {
     let value = value.as_bytes();
@@ -95,7 +95,7 @@ fn pseudo(parts: &Parts, head: &mut RequestHead, spare: &mut String, limits: &Li
 }
 
 /// Extended CONNECT (RFC 8441) is a WebSocket or nothing; it goes on as the GET that h1 would have sent.
-fn upgrade(parts: &Parts, intake: &Intake<'_>, head: &mut RequestHead) -> Result<(), BadRequest> {
+fn upgrade(parts: &Parts, intake: &Intake, head: &mut RequestHead) -> Result<(), BadRequest> {
     match (&head.method, parts.extensions.get::<h2::ext::Protocol>()) {
         (Method::Connect, Some(protocol)) if protocol.as_str() == "websocket" => {
             if intake.websocket_version != Some(true) {

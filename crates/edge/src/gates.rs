@@ -3,7 +3,7 @@
 //! Per workload a short list of ways to it; a request takes the less busy of two random ones. Nothing here crosses
 //! threads but [`crate::presence`], which says whether another worker has what this one lacks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +25,14 @@ pub(crate) struct Gate {
     pub(crate) key: PublicKey,
     /// The workloads it serves, in the order of its hello.
     pub(crate) workloads: Vec<WorkloadId>,
+    /// Whether it is among the ways to them.
+    offered: Cell<bool>,
+}
+
+impl Gate {
+    pub(crate) fn new(session: Session, id: GateId, key: PublicKey, workloads: Vec<WorkloadId>) -> Self {
+        Self { session, id, key, workloads, offered: Cell::new(false) }
+    }
 }
 
 /// All tunnels of a worker.
@@ -95,16 +103,20 @@ impl Gates {
             ways.local.borrow_mut().push(Way { gate: Rc::clone(&gate), index });
             ways.reach.join(self.worker, gate.id);
         }
+        gate.offered.set(true);
         self.all.borrow_mut().push(Rc::clone(&gate));
         gate
     }
 
-    /// The tunnel takes no more requests. What it has in flight goes on.
+    /// The tunnel is no more.
     pub(crate) fn part(&self, gate: &Rc<Gate>) {
-        let mut all = self.all.borrow_mut();
-        let before = all.len();
-        all.retain(|one| !Rc::ptr_eq(one, gate));
-        if all.len() == before {
+        self.withdraw(gate);
+        self.all.borrow_mut().retain(|one| !Rc::ptr_eq(one, gate));
+    }
+
+    /// The tunnel takes no more requests. What it has in flight goes on.
+    pub(crate) fn withdraw(&self, gate: &Rc<Gate>) {
+        if !gate.offered.replace(false) {
             return;
         }
         for workload in &gate.workloads {

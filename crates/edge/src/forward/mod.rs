@@ -26,6 +26,7 @@ mod upload;
 
 use std::time::Instant;
 
+use mezu_model::GateId;
 use mezu_policy::Permitted;
 
 pub(crate) use self::budget::Budget;
@@ -38,8 +39,10 @@ use crate::http::Exchange;
 use crate::observe::Record;
 use crate::worker::Worker;
 
-/// How often a request is sent at most.
+/// How often a request is sent at most, if the workload may have seen it.
 const ATTEMPTS: u32 = 3;
+/// The same for one that it has certainly not seen.
+const ATTEMPTS_UNSEEN: u32 = 6;
 
 /// Forwards a request and its answer. After an error the exchange may or may not have started.
 pub(crate) async fn forward<X: Exchange>(
@@ -51,33 +54,59 @@ pub(crate) async fn forward<X: Exchange>(
 ) -> Result<(), EdgeError> {
     ways.budget.count();
     let repeatable = permitted.head().method.is_idempotent() && permitted.head().upgrade.is_none();
-    let since = record.started();
     let mut relay = Relay::new(worker, permitted, exchange, record);
-    let mut avoid = None;
+    let mut tried = Tried::default();
     let mut last = None;
-    for attempt in 1..=ATTEMPTS {
-        let Opened { stream, gate, parked, impatient } =
-            match open::open(&mut relay, ways, repeatable, avoid, since).await {
-                Ok(opened) => opened,
-                // Nobody else is there: then what the last one said is the answer.
-                Err(failure) => return Err(last.unwrap_or_else(|| failure.into_error())),
-            };
+    for attempt in 1.. {
+        let opened = match open::open(&mut relay, ways, repeatable, &mut tried).await {
+            Ok(opened) => opened,
+            // Nobody else is there. If the last one said more than that it did not want it, that is the answer.
+            Err(failure) => return Err(last.filter(is_telling).unwrap_or_else(|| failure.into_error())),
+        };
+        let Opened { stream, gate, parked, impatient } = opened;
         relay.record.gate = gate.or(relay.record.gate);
         let Err(failure) = relay.run(stream, parked, impatient).await else { return Ok(()) };
-        let again = attempt < ATTEMPTS && relay.is_repeatable() && match failure {
-            Failure::Unseen(_) => true,
-            Failure::Lost | Failure::Silent => repeatable && ways.budget.spend(worker.limits(), Instant::now()),
-            _ => false,
-        };
-        // A gate that could not reach its workload is no reason to wait: another one is asked or nobody.
-        let unreachable = matches!(failure, Failure::Unseen(EdgeError::WorkloadUnreachable));
-        if !again || unreachable && ways.reach.gates() < 2 {
+        if !relay.is_repeatable() || !may_resend(worker, ways, &failure, attempt, repeatable) {
             return Err(failure.into_error());
         }
         worker.metrics.resent(failure.resend());
-        // A lost tunnel is out of the choice by itself, and its gate may be back on a new one.
-        avoid = gate.filter(|_| failure.is_of_a_living_gate());
+        tried.note(gate, &failure);
         last = Some(failure.into_error());
     }
-    Err(last.unwrap_or(EdgeError::NoGate))
+    Err(EdgeError::NoGate)
+}
+
+/// Whom not to ask at the next attempt.
+#[derive(Default)]
+struct Tried {
+    gate: Option<GateId>,
+    /// Another worker's tunnel, which it may not have taken off the list yet.
+    hop: bool,
+    /// Until when it may wait for a gate; set by the first wait.
+    patience: Option<Instant>,
+}
+
+impl Tried {
+    fn note(&mut self, gate: Option<GateId>, failure: &Failure) {
+        // A lost tunnel is out of the choice by itself, and its gate may be back on a new one.
+        let living = failure.is_of_a_living_gate();
+        (self.gate, self.hop) = (gate.filter(|_| living), gate.is_none() && living);
+    }
+}
+
+fn may_resend(worker: &Worker, ways: &Ways, failure: &Failure, attempt: u32, repeatable: bool) -> bool {
+    match failure {
+        // A gate that cannot reach its workload is no reason to wait: another one is asked, or nobody.
+        Failure::Unseen(EdgeError::WorkloadUnreachable) if ways.reach.gates() < 2 => false,
+        Failure::Unseen(_) => attempt < ATTEMPTS_UNSEEN,
+        Failure::Lost | Failure::Silent => {
+            attempt < ATTEMPTS && repeatable && ways.budget.spend(worker.limits(), Instant::now())
+        }
+        _ => false,
+    }
+}
+
+/// Whether an error tells the client more than that no gate is there.
+fn is_telling(error: &EdgeError) -> bool {
+    !matches!(error, EdgeError::GateRefused | EdgeError::GateLost { sent: false })
 }

@@ -9,6 +9,7 @@ use mezu_model::GateId;
 use mezu_tunnel::proto::OpenOptions;
 use tokio::time::timeout_at;
 
+use super::Tried;
 use super::failure::Failure;
 use super::relay::Relay;
 use crate::answer::EdgeError;
@@ -32,21 +33,23 @@ pub(super) struct Opened {
     pub(super) impatient: bool,
 }
 
-/// Sends the request to a gate of its workload, to any but `avoid`.
+/// Sends the request to a gate of its workload, to none that was tried.
 pub(super) async fn open<X: Exchange>(
     relay: &mut Relay<'_, '_, X>,
     ways: &Ways,
     repeatable: bool,
-    avoid: Option<GateId>,
-    since: Instant,
+    tried: &mut Tried,
 ) -> Result<Opened, Failure> {
     loop {
         let arrivals = ways.reach.arrivals();
-        match open_now(relay, ways, repeatable, avoid)? {
+        match open_now(relay, ways, repeatable, tried)? {
             Ok(opened) => return Ok(opened),
             Err(Miss::Busy) => return Err(Failure::Final(EdgeError::GateBusy)),
             Err(Miss::HeadTooLarge) => return Err(Failure::Final(BadRequest::HeadersTooLarge.into())),
-            Err(Miss::None) => wait_for_gate(relay, &ways.reach, arrivals, since).await?,
+            Err(Miss::None) => {
+                wait_for_gate(relay, &ways.reach, arrivals, tried).await?;
+                tried.hop = false;
+            }
         }
     }
 }
@@ -55,7 +58,7 @@ fn open_now<X: Exchange>(
     relay: &mut Relay<'_, '_, X>,
     ways: &Ways,
     repeatable: bool,
-    avoid: Option<GateId>,
+    tried: &Tried,
 ) -> Result<Result<Opened, Miss>, Failure> {
     let worker = relay.worker;
     let others = ways.reach.gates() > 1;
@@ -66,8 +69,9 @@ fn open_now<X: Exchange>(
     let offered = inline.len();
     let impatient = repeatable && others && end && inline.is_empty();
     let options = OpenOptions { park, inline, end };
-    let (stream, gate, taken) = match worker.gates.open(ways, avoid, context, head, &options) {
+    let (stream, gate, taken) = match worker.gates.open(ways, tried.gate, context, head, &options) {
         Ok(sent) => (GateStream::Local(sent.stream), Some(sent.gate), sent.taken),
+        Err(Miss::None) if tried.hop => return Ok(Err(Miss::None)),
         Err(Miss::None) => match hop::open(worker, ways, context, head, &options) {
             Some(stream) => (GateStream::Hop(stream), None, offered),
             None => return Ok(Err(Miss::None)),
@@ -85,10 +89,11 @@ async fn wait_for_gate<X: Exchange>(
     relay: &mut Relay<'_, '_, X>,
     reach: &Reach,
     arrivals: u32,
-    since: Instant,
+    tried: &mut Tried,
 ) -> Result<(), Failure> {
     let limits = relay.worker.limits();
-    let until = since + limits.pending_wait;
+    // All the waiting of one request together.
+    let until = *tried.patience.get_or_insert_with(|| Instant::now() + limits.pending_wait);
     let hope = reach.gates() > 0 || reach.left_within(limits.gate_return);
     if !hope || Instant::now() >= until {
         return Err(Failure::Final(EdgeError::NoGate));

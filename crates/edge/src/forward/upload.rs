@@ -19,7 +19,7 @@ use crate::http::{BodyPart, Exchange};
 pub(super) struct Upload {
     /// Bytes of the client's buffer that were sent inline and not taken out of it.
     inline: usize,
-    /// Of these, how many the body limit has counted.
+    /// Bytes at the front of the client's buffer that the body limit has counted already.
     counted: usize,
     /// What is being sent, in front of what is still to be read.
     queue: VecDeque<Bytes>,
@@ -160,15 +160,19 @@ impl Upload {
             let (bytes, _) = exchange.buffered(inline);
             self.kept.push(&Bytes::copy_from_slice(bytes), keep);
         }
+        // What was offered and not taken along is read again as body, and must not be counted twice.
+        self.counted = self.counted.saturating_sub(inline);
         exchange.consume(inline);
     }
 
     fn take(&mut self, part: BodyPart, meter: &mut BodyMeter, keep: usize) -> Result<(), Failure> {
         match part {
             BodyPart::Data(piece) => {
-                self.bytes += piece.len() as u64;
+                let again = self.counted.min(piece.len());
+                self.counted -= again;
+                self.bytes += (piece.len() - again) as u64;
                 if !self.raw {
-                    meter.take(piece.len()).map_err(Failure::Refused)?;
+                    meter.take(piece.len() - again).map_err(Failure::Refused)?;
                     self.kept.push(&piece, keep);
                 }
                 self.queue.push_back(piece);

@@ -4,6 +4,7 @@ mod args;
 mod diag;
 mod file;
 mod live;
+mod log;
 mod login;
 mod run;
 mod style;

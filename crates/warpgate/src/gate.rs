@@ -52,7 +52,8 @@ pub(crate) struct Gate {
     pub offer: Offer,
     pub tunnel: TunnelConfig,
     pub tls: Arc<ClientConfig>,
-    pub proxy_tls: Arc<ClientConfig>,
+    /// For an https proxy.
+    pub plain_tls: Option<Arc<ClientConfig>>,
     pub workloads: Rc<[Workload]>,
     pub shared: Rc<Shared>,
     pub status: watch::Sender<Status>,
@@ -109,13 +110,14 @@ fn prepare(
     scope: Scope,
 ) -> Result<Gate, roots::RootsError> {
     let roots = roots::load(config.ca.as_deref())?;
-    let tls = Arc::new(mezu_tunnel::carrier::gate_config(roots.clone())?);
-    let proxy_tls = roots::client(roots)?;
+    // The list of authorities is large: a second copy is made only where it is needed.
+    let plain_tls = if needs_plain_tls(&config) { Some(roots::client(roots.clone())?) } else { None };
+    let tls = Arc::new(mezu_tunnel::carrier::gate_config(roots)?);
     let shared = Shared::new(config.limits.clone(), stats);
     let mut workloads = Vec::new();
     for it in &config.workloads {
-        let tls = if it.insecure_tls { roots::unverified()? } else { proxy_tls.clone() };
-        let dialer = Dialer::new(it.target.clone(), Some(tls), config.limits.workload_connect);
+        let tls = if it.insecure_tls { Some(roots::unverified()?) } else { plain_tls.clone() };
+        let dialer = Dialer::new(it.target.clone(), tls, config.limits.workload_connect);
         let rewrite = Rewrite { host: it.host_header.clone() };
         workloads.push(Workload::new(it.target.clone(), rewrite, dialer, shared.clone()));
     }
@@ -132,7 +134,7 @@ fn prepare(
         offer: offer(&config),
         tunnel: TunnelConfig::new(ByteBudget::new(BUDGET)),
         tls,
-        proxy_tls,
+        plain_tls,
         workloads: workloads.into(),
         shared,
         status,
@@ -144,6 +146,11 @@ fn prepare(
         refused: RefCell::default(),
         config,
     })
+}
+
+fn needs_plain_tls(config: &Config) -> bool {
+    let https = |it: &crate::WorkloadConfig| matches!(it.target, crate::Target::Https(_));
+    config.proxy.as_ref().is_some_and(|proxy| proxy.kind == proxy::Kind::Https) || config.workloads.iter().any(https)
 }
 
 fn offer(config: &Config) -> Offer {

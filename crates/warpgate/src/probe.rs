@@ -59,7 +59,7 @@ impl Probe {
         let plain = roots::client(roots).map_err(|error| setup(&error))?;
         let name = ServerName::try_from(self.edge.host.clone()).map_err(|error| setup(&error))?;
         let began = Instant::now();
-        let io = dial::dial(&self.edge, self.proxy.as_ref(), &plain, 0).await?;
+        let io = dial::dial(&self.edge, self.proxy.as_ref(), Some(&plain), 0).await?;
         let connected = began.elapsed();
         let connector = TlsConnector::from(Arc::new(tunnel));
         let late = |_| ProbeError::Tls("the TLS handshake took too long".to_owned());

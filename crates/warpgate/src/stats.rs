@@ -67,14 +67,14 @@ impl Stats {
     }
 
     pub(crate) fn begin(&self) {
-        self.requests.fetch_add(1, Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
+        add(&self.requests, 1);
+        add(&self.in_flight, 1);
     }
 
     pub(crate) fn end(&self, failed: bool) {
-        self.in_flight.fetch_sub(1, Relaxed);
+        add(&self.in_flight, u64::MAX);
         if failed {
-            self.failed.fetch_add(1, Relaxed);
+            add(&self.failed, 1);
         }
     }
 
@@ -85,4 +85,10 @@ impl Stats {
         }
         last.push_back(seen);
     }
+}
+
+/// Adds, wrapping. There is one writer, so the locked instruction that `fetch_add` needs is not.
+#[inline]
+fn add(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
 }

@@ -89,7 +89,7 @@ impl Workload {
     /// Answers one request. On error nothing more can be said on the stream but a reset with the fault.
     pub(crate) async fn serve<S: EdgeStream>(&self, stream: &mut S, request: &mut Request) -> Result<(), Fault> {
         if request.park {
-            park::until_go(stream, request).await?;
+            Box::pin(park::until_go(stream, request)).await?;
         }
         match &self.target {
             target if target.is_h1() => h1::serve(self, stream, request).await,

@@ -111,7 +111,7 @@ pub(crate) struct ShowArgs {
     /// Log format: auto, text or json
     #[arg(long, default_value = "auto", value_name = "FORMAT", env = "MEZUSPHERE_LOG_FORMAT")]
     pub log_format: LogFormat,
-    /// What to log, as a tracing filter
+    /// What to log: a level, or levels by module such as info,warpgate=debug
     #[arg(long, default_value = "info", value_name = "FILTER", env = "MEZUSPHERE_LOG")]
     pub log: String,
 }

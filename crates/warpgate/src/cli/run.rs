@@ -7,14 +7,14 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use mezu_model::Limits;
-use mezu_runtime::{Signals, telemetry};
+use mezu_runtime::Signals;
 use warpgate::{Config, EdgeAddress, Ended, Handle, Label, Proxy, Seed, Target, Warpgate, WorkloadConfig, key, proxy};
 
 use super::{
     Outcome,
     args::{ConnectArgs, HttpArgs, ProxyChoice, ShowArgs, StartArgs},
     file::{File, host_header},
-    live, style,
+    live, log, style,
 };
 
 pub(crate) fn http(args: &HttpArgs) -> Outcome {
@@ -107,7 +107,7 @@ fn seed(args: &ConnectArgs, file: &File) -> anyhow::Result<Seed> {
 fn run(config: Config, show: &ShowArgs) -> Outcome {
     let live = !show.plain && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if !live {
-        telemetry::init(show.log_format, &show.log);
+        log::init(show.log_format, &show.log);
     }
     let edge = config.edge.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

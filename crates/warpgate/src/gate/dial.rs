@@ -38,7 +38,7 @@ pub enum DialError {
 pub(crate) async fn dial(
     edge: &EdgeAddress,
     proxy: Option<&Proxy>,
-    proxy_tls: &Arc<ClientConfig>,
+    proxy_tls: Option<&Arc<ClientConfig>>,
     turn: usize,
 ) -> Result<Io, DialError> {
     match proxy {
@@ -47,13 +47,19 @@ pub(crate) async fn dial(
     }
 }
 
-async fn through(proxy: &Proxy, edge: &EdgeAddress, tls: &Arc<ClientConfig>, turn: usize) -> Result<Io, DialError> {
+async fn through(
+    proxy: &Proxy,
+    edge: &EdgeAddress,
+    tls: Option<&Arc<ClientConfig>>,
+    turn: usize,
+) -> Result<Io, DialError> {
     let mut tcp = connect(&proxy.host, proxy.port, turn).await?;
     let late = || DialError::Timeout(proxy.to_string());
     if proxy.kind == Kind::Https {
         let fault = |error| DialError::ProxyTls(proxy.to_string(), error);
         let name = ServerName::try_from(proxy.host.clone()).map_err(|error| fault(io::Error::other(error)))?;
-        let tls = TlsConnector::from(tls.clone()).connect(name, tcp);
+        let config = tls.ok_or_else(|| fault(io::ErrorKind::Unsupported.into()))?;
+        let tls = TlsConnector::from(config.clone()).connect(name, tcp);
         let mut tls = timeout(PROXY, tls).await.map_err(|_| late())?.map_err(fault)?;
         ask(proxy, &mut tls, edge).await?;
         return Ok(Io::Boxed(Box::new(tls)));

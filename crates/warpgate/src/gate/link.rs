@@ -79,7 +79,7 @@ async fn hold(gate: Rc<Gate>, index: usize) {
 }
 
 async fn open(gate: &Gate, turn: usize) -> Result<(Session, Welcome), LinkError> {
-    let io = dial(&gate.config.edge, gate.config.proxy.as_ref(), &gate.proxy_tls, turn).await?;
+    let io = dial(&gate.config.edge, gate.config.proxy.as_ref(), gate.plain_tls.as_ref(), turn).await?;
     let name = &gate.config.edge.host;
     let shake = connect(io, gate.tls.clone(), name, gate.offer.clone(), &gate.seed, gate.tunnel.clone(), &gate.drivers);
     Ok(timeout(HANDSHAKE, shake).await.map_err(|_| LinkError::Timeout)??)

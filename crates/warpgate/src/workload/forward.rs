@@ -260,7 +260,10 @@ pub(crate) fn public_host(head: &RequestHead) -> Short<272> {
     let mut out = Short::new();
     let _ = out.write(head.host.as_bytes());
     if let Some(port) = head.port.filter(|port| *port != head.scheme.default_port()) {
-        let _ = write!(out, ":{port}");
+        let mut digits = Vec::with_capacity(5);
+        push_decimal(&mut digits, u64::from(port));
+        let _ = out.write(b":");
+        let _ = out.write(&digits);
     }
     out
 }

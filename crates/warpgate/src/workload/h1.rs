@@ -28,11 +28,11 @@ pub(crate) async fn serve<S: EdgeStream>(workload: &Workload, stream: &mut S, re
     let pooled = workload.pool.take(repeatable, Instant::now());
     let mut connection = match pooled {
         Some(connection) => connection,
-        None => Connection::new(workload.dialer.dial().await?),
+        None => dial(workload).await?,
     };
     let mut tried = attempt(workload, stream, request, framing, handshake.as_ref(), &mut connection).await;
     if may_retry(&tried, repeatable, connection.used) {
-        connection = Connection::new(workload.dialer.dial().await?);
+        connection = dial(workload).await?;
         tried = attempt(workload, stream, request, framing, handshake.as_ref(), &mut connection).await;
     }
     let finished = tried.map_err(|(fault, _)| fault)?;
@@ -42,9 +42,14 @@ pub(crate) async fn serve<S: EdgeStream>(workload: &Workload, stream: &mut S, re
         drop(connection);
     }
     if !finished.heard_end {
-        let _ = timeout(LINGER, hear_end(stream)).await;
+        Box::pin(linger(stream)).await;
     }
     Ok(())
+}
+
+/// Boxed, because most requests find a connection and should not carry the room that dialling needs.
+async fn dial(workload: &Workload) -> Result<Box<Connection>, Fault> {
+    Box::pin(workload.dialer.dial()).await.map(Connection::new)
 }
 
 type Tried = Result<Finished, (Fault, Touched)>;
@@ -94,6 +99,10 @@ fn may_retry(tried: &Tried, repeatable: bool, used: bool) -> bool {
         }
         _ => false,
     }
+}
+
+async fn linger<S: EdgeStream>(stream: &mut S) {
+    let _ = timeout(LINGER, hear_end(stream)).await;
 }
 
 async fn hear_end<S: EdgeStream>(stream: &mut S) {

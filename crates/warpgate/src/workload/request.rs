@@ -78,9 +78,16 @@ pub(crate) fn write(
 
 fn write_fields(out: &mut Vec<u8>, head: &RequestHead) {
     let mut trailers = false;
+    let mut cookies = false;
     for field in head.headers.iter() {
         if is_ours(field.known, field.name) {
             trailers |= field.known == Some(known::TE) && field.value.eq_ignore_ascii_case(b"trailers");
+            continue;
+        }
+        if field.known == Some(known::COOKIE) {
+            if !std::mem::replace(&mut cookies, true) {
+                write_cookies(out, head);
+            }
             continue;
         }
         out.extend_from_slice(field.name);
@@ -91,6 +98,15 @@ fn write_fields(out: &mut Vec<u8>, head: &RequestHead) {
     if trailers && head.upgrade.is_none() {
         out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
     }
+}
+
+/// HTTP/2 lets cookies come in crumbs; HTTP/1.1 has one field for them (RFC 9113 §8.2.3).
+fn write_cookies(out: &mut Vec<u8>, head: &RequestHead) {
+    for (i, crumb) in head.headers.find_all(known::COOKIE).enumerate() {
+        out.extend_from_slice(if i == 0 { b"cookie: " } else { b"; " });
+        out.extend_from_slice(crumb);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 fn write_framing(out: &mut Vec<u8>, framing: Framing) {
@@ -142,6 +158,16 @@ mod tests {
         let out = text(&sample(), Framing::Chunked, &Rewrite { host: Some("localhost:3000".into()) });
         assert!(out.contains("\r\nhost: localhost:3000\r\n") && out.contains("\r\nx-forwarded-host: app.test\r\n"));
         assert!(out.contains("\r\ntransfer-encoding: chunked\r\n"));
+    }
+
+    #[test]
+    fn cookie_crumbs_are_one_field() {
+        let mut head = sample();
+        for (name, value) in [("cookie", "a=1"), ("x-between", "1"), ("cookie", "b=2")] {
+            head.headers.push(name.as_bytes(), value.as_bytes()).unwrap();
+        }
+        let out = text(&head, Framing::None, &Rewrite::default());
+        assert!(out.contains("\r\ncookie: a=1; b=2\r\nx-between: 1\r\n") && out.matches("cookie").count() == 1);
     }
 
     #[test]

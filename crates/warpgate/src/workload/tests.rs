@@ -682,3 +682,15 @@ fn in_process_workloads_need_no_socket() {
         assert_eq!(workload.pool.len(), 1);
     });
 }
+
+/// A request is one task and its future is copied once into it: growth here is paid for by every request.
+#[test]
+fn futures_stay_small() {
+    local(async {
+        let workload = always(OK).await;
+        let (mut stream, _edge, _) = stream();
+        let mut request = request("GET", "/", b"");
+        let future = workload.serve(&mut stream, &mut request);
+        assert!(size_of_val(&future) <= 640, "{}", size_of_val(&future));
+    });
+}

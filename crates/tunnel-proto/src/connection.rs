@@ -56,7 +56,7 @@ pub struct Config {
     /// The largest window that a stream and the carrier may grow to, bytes.
     pub stream_window: u32,
     pub carrier_window: u32,
-    /// Unsent bytes above which bodies wait and no new request is taken.
+    /// Unsent bytes above which bodies wait; with twice as many no new request is taken.
     pub output: usize,
     /// Unsent bytes above which a peer that keeps sending is given up: it provokes answers and does not read them.
     pub output_max: usize,

@@ -80,7 +80,8 @@ impl Connection {
         if self.streams.open_len() >= self.config.agreed.max_streams as usize {
             return Err(OpenError::TooManyStreams);
         }
-        if self.out.len() >= self.config.output {
+        // Bodies stop at `output`: above it there is room for heads, or a few uploads would keep every request out.
+        if self.out.len() >= self.config.output.saturating_mul(2) {
             return Err(OpenError::Congested);
         }
         Ok(())

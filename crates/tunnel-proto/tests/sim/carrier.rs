@@ -34,7 +34,7 @@ impl Side {
         Self {
             connection: Connection::new(role, config.clone(), now),
             input: BytesMut::new(),
-            output_limit: config.output + 64 * 1024,
+            output_limit: 2 * config.output + 64 * 1024,
             held_limit: config.carrier_window as usize,
             violation: None,
             drained: false,
@@ -44,7 +44,7 @@ impl Side {
 
     fn check(&self) {
         assert!(self.connection.held() <= self.held_limit, "holds {}", self.connection.held());
-        // Beside bodies: heads, credit, resets. Few of them here.
+        // Requests are taken up to twice the limit of bodies; beside them credit and resets, few of them here.
         assert!(self.connection.output().len() <= self.output_limit, "{} unsent", self.connection.output().len());
     }
 

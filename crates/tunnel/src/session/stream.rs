@@ -56,10 +56,13 @@ impl Stream {
     pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
         let id = self.id;
         self.with(|state| match state.connection.recv(id) {
-            Ok(_) => {
-                state.wait_to_receive(id, cx);
-                Poll::Pending
-            }
+            Ok(_) => match state.connection.reset_reason(id) {
+                Some(reason) => Poll::Ready(StreamError::Reset(reason)),
+                None => {
+                    state.wait_to_receive(id, cx);
+                    Poll::Pending
+                }
+            },
             Err(error) => Poll::Ready(error),
         })
     }

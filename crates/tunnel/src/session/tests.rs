@@ -451,3 +451,82 @@ fn a_pending_gate_is_welcomed_on_another_thread() {
         gate.join().unwrap();
     });
 }
+
+/// A gate behind a line that carries little at a time.
+async fn slow_pair(world: &World) -> (Session, Session) {
+    let (near, far) = tokio::io::duplex(16 * 1024);
+    let address = world.listener.local_addr().unwrap();
+    spawn_local(&world.scope, "line", async move {
+        let (mut up, mut down) = TcpStream::connect(address).await.unwrap().into_split();
+        let (mut read, mut write) = tokio::io::split(far);
+        let slowly = async {
+            let mut some = vec![0; 4 * 1024];
+            loop {
+                let n = tokio::io::AsyncReadExt::read(&mut up, &mut some).await.unwrap_or(0);
+                if n == 0 || tokio::io::AsyncWriteExt::write_all(&mut write, &some[..n]).await.is_err() {
+                    return;
+                }
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        let _ = tokio::join!(slowly, tokio::io::copy(&mut read, &mut down));
+    });
+    let edge = async { world.pending().await.welcome(welcome(), config(), &world.scope).unwrap() };
+    let tls = Arc::new(gate_config(world.certs.roots.clone()).unwrap());
+    let io = Io::Boxed(Box::new(near));
+    let gate = connect(io, tls, "edge.test", offer(), &world.seed, config(), &world.scope);
+    let (edge, gate) = tokio::join!(edge, gate);
+    (edge, gate.unwrap().0)
+}
+
+#[test]
+fn small_requests_pass_beside_a_bulk_upload() {
+    local(async {
+        let world = World::new().await;
+        let (edge, gate) = slow_pair(&world).await;
+        spawn_local(&world.scope, "sink", async move {
+            while let Some(mut stream) = gate.accept().await {
+                spawn_local(&Scope::new(), "sink", async move {
+                    while let Ok(incoming) = stream.recv().await {
+                        if matches!(incoming, Incoming::End) {
+                            stream.send_response(&ResponseHead::new(204), &[], true).unwrap();
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        let bulk: Vec<_> = (0..8)
+            .map(|_| {
+                let (mut stream, _) = open(&edge, Method::Put, &[], false);
+                spawn_local(&world.scope, "bulk", async move {
+                    let body = pattern(400_000);
+                    for _ in 0..12 {
+                        stream.send(&body, false).await.unwrap();
+                    }
+                    stream.send(&[], true).await.unwrap();
+                    assert_eq!(answer(&mut stream).await.unwrap().0, 204);
+                })
+            })
+            .collect();
+        let (mut served, mut congested) = (0, 0);
+        while !bulk.iter().all(|one| one.is_finished()) {
+            match edge.open(&context(), &request(Method::Get), 0, OpenOptions { end: true, ..OpenOptions::default() }) {
+                Ok((mut stream, _)) => {
+                    assert_eq!(answer(&mut stream).await.unwrap().0, 204);
+                    served += 1;
+                }
+                Err(_) => {
+                    congested += 1;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        for one in bulk {
+            one.await.unwrap();
+        }
+        assert!(served > 0 && congested == 0, "{served} served, {congested} turned away");
+    });
+}

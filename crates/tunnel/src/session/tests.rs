@@ -134,7 +134,10 @@ async fn echo_one(mut stream: Stream) {
     let taken = stream.send_response(&ResponseHead::new(200), &rest, ended).unwrap();
     rest = rest.slice(taken..);
     stream.send(&rest, ended).await.or_else(gone).unwrap();
-    while !ended {
+    if ended {
+        return;
+    }
+    loop {
         match stream.recv().await {
             Ok(Incoming::Data(data)) => stream.send(&data, false).await.unwrap(),
             Ok(Incoming::End) => return stream.send(&[], true).await.unwrap(),
@@ -326,18 +329,16 @@ fn a_killed_socket_fails_what_is_open_and_nothing_hangs() {
         let tcp = async { TcpStream::connect(world.listener.local_addr().unwrap()).await.unwrap() };
         let (gate_io, pass) = tokio::io::duplex(100_000);
         let scope = world.scope.clone();
-        let pump = async {
-            let mut tcp = tcp.await;
-            spawn_local(&scope, "pump", async move {
-                let mut pass = pass;
-                let _ = tokio::io::copy_bidirectional(&mut pass, &mut tcp).await;
-            })
-        };
+        let mut tcp = tcp.await;
+        let pump = spawn_local(&scope, "pump", async move {
+            let mut pass = pass;
+            let _ = tokio::io::copy_bidirectional(&mut pass, &mut tcp).await;
+        });
         let edge = async { world.pending().await.welcome(welcome(), config(), &world.scope).unwrap() };
         let tls = Arc::new(gate_config(world.certs.roots.clone()).unwrap());
         let io = Io::Boxed(Box::new(gate_io));
         let gate = connect(io, tls, "edge.test", offer(), &world.seed, config(), &world.scope);
-        let (pump, edge, gate) = tokio::join!(pump, edge, gate);
+        let (edge, gate) = tokio::join!(edge, gate);
         let gate = gate.unwrap().0;
         let (mut stream, _) = open(&edge, Method::Get, b"", true);
         let mut other = gate.accept().await.unwrap();

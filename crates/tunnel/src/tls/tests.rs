@@ -315,7 +315,7 @@ async fn a_moved_connection_goes_on() {
     let (mut client, mut server) = world.pair(world.client(&rustls::version::TLS12, None)).await;
     send(&mut server, &[b"one"]).await;
     let parts = server.into_parts().unwrap();
-    let other = std::thread::spawn(move || {
+    let other = std::thread::Builder::new().spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut server = ServerStream::from_parts(parts).unwrap();
@@ -329,7 +329,7 @@ async fn a_moved_connection_goes_on() {
     client.read_exact(&mut got).await.unwrap();
     assert_eq!(&got, b"onetwo");
     client.write_all(b"three").await.unwrap();
-    assert_eq!(&other.join().unwrap()[..], b"three");
+    assert_eq!(&other.unwrap().join().unwrap()[..], b"three");
 }
 
 #[test]

@@ -65,8 +65,19 @@ pub(crate) struct Gate {
     pub drivers: Scope,
     /// Connections that are wanted now.
     pub wanted: Cell<usize>,
-    pub sessions: RefCell<Vec<Session>>,
+    pub sessions: RefCell<Vec<Held>>,
+    pub next_id: Cell<u64>,
     pub refused: RefCell<Option<Ended>>,
+}
+
+/// A session that has not ended.
+pub(crate) struct Held {
+    /// Never given twice.
+    pub id: u64,
+    /// Number of the connection that it is or was.
+    pub index: usize,
+    pub worker: u32,
+    pub session: Session,
 }
 
 /// Runs until asked to stop or refused for good. Must run in a `LocalSet`.
@@ -88,12 +99,12 @@ pub(crate) async fn run(config: Config, stats: Arc<Stats>, status: watch::Sender
 async fn drain(gate: &Rc<Gate>) -> Ended {
     gate.status.send_modify(|status| status.draining = true);
     let sessions = std::mem::take(&mut *gate.sessions.borrow_mut());
-    for session in &sessions {
-        session.drain();
+    for held in &sessions {
+        held.session.drain();
     }
     let all = async {
-        for session in &sessions {
-            session.closed().await;
+        for held in &sessions {
+            held.session.closed().await;
         }
         gate.requests.finished().await;
     };
@@ -143,6 +154,7 @@ fn prepare(
         scope,
         wanted: Cell::new(1),
         sessions: RefCell::default(),
+        next_id: Cell::new(0),
         refused: RefCell::default(),
         config,
     })
@@ -174,6 +186,9 @@ async fn sweep(gate: Rc<Gate>) {
         let now = Instant::now();
         for workload in gate.workloads.iter() {
             workload.pool.sweep(now);
+        }
+        for held in gate.sessions.borrow().iter().filter(|held| held.session.is_open()) {
+            gate.tell(held.index, Link::Online { worker: held.worker, rtt: held.session.rtt() });
         }
     }
 }

@@ -10,7 +10,7 @@ use mezu_tunnel::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Gate,
+    Gate, Held,
     dial::{DialError, dial},
     serve,
 };
@@ -34,8 +34,11 @@ pub(crate) enum LinkError {
     Connect(#[from] ConnectError),
 }
 
-/// Begins to hold connection number `index`.
+/// Begins to hold connection number `index`, unless that is being done.
 pub(crate) fn start(gate: &Rc<Gate>, index: usize) {
+    if !matches!(gate.status.borrow().links.get(index), None | Some(Link::Closed)) {
+        return;
+    }
     gate.tell(index, Link::Dialling);
     spawn_local(&gate.scope, "link", hold(gate.clone(), index));
 }
@@ -54,8 +57,8 @@ async fn hold(gate: Rc<Gate>, index: usize) {
         let wait = match tried {
             Ok((session, welcome)) => {
                 let since = Instant::now();
-                online(&gate, index, &session, welcome);
-                serve_until_replaced(&gate, index, session).await;
+                let id = online(&gate, index, &session, welcome);
+                serve_until_replaced(&gate, index, id, session).await;
                 if since.elapsed() >= STOOD {
                     backoff.reset();
                     Duration::ZERO
@@ -85,12 +88,12 @@ async fn open(gate: &Gate, turn: usize) -> Result<(Session, Welcome), LinkError>
     Ok(timeout(HANDSHAKE, shake).await.map_err(|_| LinkError::Timeout)??)
 }
 
-/// Tells the URLs and opens as many connections as the edge has workers.
-fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) {
-    let mut sessions = gate.sessions.borrow_mut();
-    sessions.retain(Session::is_open);
-    sessions.push(session.clone());
-    drop(sessions);
+/// Tells the URLs and opens as many connections as the edge has workers. Says under which id the session is held.
+fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) -> u64 {
+    let id = gate.next_id.get();
+    gate.next_id.set(id + 1);
+    let held = Held { id, index, worker: welcome.worker, session: session.clone() };
+    gate.sessions.borrow_mut().push(held);
     let wanted = (welcome.workers.max(1) as usize).min(gate.config.connections.max(1));
     let before = gate.wanted.replace(wanted);
     let first = gate.status.send_if_modified(|status| {
@@ -112,12 +115,13 @@ fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) {
     for more in before..wanted {
         start(gate, more);
     }
+    id
 }
 
 /// Serves the session's requests; returns when another connection should take its place. A session that drains goes
 /// on in the background until what is in flight has finished.
-async fn serve_until_replaced(gate: &Rc<Gate>, index: usize, session: Session) {
-    spawn_local(&gate.requests, "session", serve::session(gate.clone(), session.clone()));
+async fn serve_until_replaced(gate: &Rc<Gate>, index: usize, id: u64, session: Session) {
+    spawn_local(&gate.requests, "session", serve::session(gate.clone(), id, session.clone()));
     tokio::select! {
         biased;
         () = gate.scope.stopping() => {

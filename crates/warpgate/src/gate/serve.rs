@@ -15,10 +15,11 @@ use crate::{
 };
 
 /// Takes requests until the session ends.
-pub(crate) async fn session(gate: Rc<Gate>, session: Session) {
+pub(crate) async fn session(gate: Rc<Gate>, id: u64, session: Session) {
     while let Some(stream) = session.accept().await {
         spawn_local(&gate.requests, "request", request(gate.clone(), stream));
     }
+    gate.sessions.borrow_mut().retain(|held| held.id != id);
 }
 
 async fn request(gate: Rc<Gate>, stream: Stream) {

@@ -141,12 +141,12 @@ async fn serve_until_replaced(gate: &Rc<Gate>, index: usize, id: u64, session: S
 
 /// How long to wait after a failure; `None` when it is final.
 fn after(gate: &Gate, index: usize, error: &LinkError, backoff: &mut Backoff) -> Option<Duration> {
-    if let LinkError::Connect(ConnectError::Refused(refused)) = error {
-        if !refused.code.is_temporary() {
-            gate.tell(index, Link::Closed);
-            gate.refuse(final_word(refused));
-            return None;
-        }
+    if let LinkError::Connect(ConnectError::Refused(refused)) = error
+        && !refused.code.is_temporary()
+    {
+        gate.tell(index, Link::Closed);
+        gate.refuse(final_word(refused));
+        return None;
     }
     let wait = match error {
         LinkError::Connect(ConnectError::Refused(Refused { retry_after_ms: Some(ms), .. })) => {

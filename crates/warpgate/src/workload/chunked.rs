@@ -48,8 +48,7 @@ impl Decoder {
     pub(crate) fn decode(&mut self, buffer: &mut [u8]) -> Result<Decoded, BadResponse> {
         let mut at = 0;
         let mut payload = 0..0;
-        loop {
-            let Some(rest) = buffer.get(at..) else { break };
+        while let Some(rest) = buffer.get(at..) {
             match self.state {
                 State::Size => match size_line(rest)? {
                     None => break,
@@ -225,7 +224,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
-    fn whole(input: &[u8]) -> Result<(Vec<u8>, usize, bool, Option<Box<Headers>>), BadResponse> {
+    type Whole = (Vec<u8>, usize, bool, Trailers);
+
+    fn whole(input: &[u8]) -> Result<Whole, BadResponse> {
         let mut decoder = Decoder::default();
         let mut buffer = input.to_vec();
         let decoded = decoder.decode(&mut buffer)?;

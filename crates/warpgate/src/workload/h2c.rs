@@ -213,15 +213,10 @@ async fn download<S: EdgeStream>(
     let taken = stream.borrow_mut().send_response(&head, &first, false)?;
     deliver(stream, first.get(taken..).unwrap_or_default()).await?;
     release(&mut body, first.len());
-    loop {
-        match idle(limits.stream_idle_long, body.data()).await? {
-            Some(piece) => {
-                let piece = piece.map_err(fault)?;
-                deliver(stream, &piece).await?;
-                release(&mut body, piece.len());
-            }
-            None => break,
-        }
+    while let Some(piece) = idle(limits.stream_idle_long, body.data()).await? {
+        let piece = piece.map_err(fault)?;
+        deliver(stream, &piece).await?;
+        release(&mut body, piece.len());
     }
     let trailers = idle(limits.stream_idle_long, body.trailers()).await?.map_err(fault)?;
     let mut trailers = trailers.map(|map| as_headers(&map)).transpose()?.unwrap_or_default();

@@ -133,8 +133,7 @@ pub(super) fn request(method: &str, path: &str, body: &[u8]) -> Request {
 }
 
 pub(super) fn workload_at(target: Target) -> Workload {
-    let mut limits = Limits::default();
-    limits.workload_first_byte = Duration::from_millis(400);
+    let limits = Limits { workload_first_byte: Duration::from_millis(400), ..Limits::default() };
     let shared = Shared::new(limits, Arc::default());
     let dialer = dial::Dialer::new(target.clone(), None, Duration::from_secs(1));
     Workload::new(target, request::Rewrite::default(), dialer, shared)
@@ -665,14 +664,12 @@ fn in_process_workloads_need_no_socket() {
         let (target, mut acceptor) = Target::in_process();
         let workload = workload_at(target);
         mezu_runtime::spawn_local(&mezu_runtime::Scope::new(), "server", async move {
-            while let Some(mut connection) = acceptor.accept().await {
-                let mut heard = Vec::new();
-                loop {
-                    connection.read_buf(&mut heard).await.unwrap();
-                    if heard.ends_with(b"\r\n\r\n") {
-                        heard.clear();
-                        connection.write_all(OK).await.unwrap();
-                    }
+            let mut connection = acceptor.accept().await.unwrap();
+            let mut heard = Vec::new();
+            while connection.read_buf(&mut heard).await.unwrap() > 0 {
+                if heard.ends_with(b"\r\n\r\n") {
+                    heard.clear();
+                    connection.write_all(OK).await.unwrap();
                 }
             }
         });

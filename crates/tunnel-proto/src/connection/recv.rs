@@ -38,6 +38,12 @@ impl Connection {
         }
     }
 
+    /// Whether either side has reset the stream. [`Self::recv`] does not tell once all that was to come has come: then a
+    /// reset takes nothing away from the reader, but whoever still works on the answer must hear of it.
+    pub fn reset_reason(&mut self, id: StreamId) -> Option<Reason> {
+        self.streams.get_mut(id)?.reset_reason()
+    }
+
     fn deliver(&mut self, id: StreamId, item: Item) -> Incoming {
         let (body, head) = item.sizes();
         self.retained = self.retained.saturating_sub(head);

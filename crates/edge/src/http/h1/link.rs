@@ -27,6 +27,8 @@ pub(crate) struct Link<'l, W> {
     shut: bool,
     /// The client has half-closed.
     pub(crate) eof: bool,
+    /// The end came without close_notify: no half-close, the client is gone and will not read an answer either.
+    cut: bool,
     gone: Option<ClientGone>,
     pub(crate) alarm: Alarm,
     pub(crate) reading: Pace,
@@ -45,6 +47,7 @@ impl<'l, W: Wire> Link<'l, W> {
             sent: 0,
             shut: false,
             eof: false,
+            cut: false,
             gone: None,
             alarm: Alarm::default(),
             reading: Pace::new(limits),
@@ -88,7 +91,7 @@ impl<'l, W: Wire> Link<'l, W> {
             }
             // Clients that close without close_notify are many; what matters is where in the message it happens.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.eof = true;
+                (self.eof, self.cut) = (true, true);
                 Poll::Ready(Ok(0))
             }
             Err(_) => Poll::Ready(Err(self.fail(ClientGone::Closed))),
@@ -113,6 +116,7 @@ impl<'l, W: Wire> Link<'l, W> {
         }
         match self.gone {
             Some(gone) => Poll::Ready(gone),
+            None if self.cut => Poll::Ready(self.fail(ClientGone::Closed)),
             None => Poll::Pending,
         }
     }

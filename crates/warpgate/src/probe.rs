@@ -4,20 +4,26 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use mezu_tunnel::carrier::Io;
-use rustls::pki_types::ServerName;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     DialError, EdgeAddress, Proxy,
     gate::{dial, roots},
+    workload::files::date,
 };
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// As much of an answer as is read for its date.
+const MAX_ANSWER: u64 = 16 * 1024;
 
 /// Where to look.
 #[derive(Debug, Clone)]
@@ -32,6 +38,8 @@ pub struct Probe {
 pub struct Seen {
     /// From nothing to a byte stream, proxy included.
     pub connected: Duration,
+    /// By how much this machine's clock is ahead of the edge's (negative: behind), in seconds, if the edge says.
+    pub clock_ahead: Option<i64>,
 }
 
 /// How far it got.
@@ -61,24 +69,43 @@ impl Probe {
         let began = Instant::now();
         let io = dial::dial(&self.edge, self.proxy.as_ref(), Some(&plain), 0).await?;
         let connected = began.elapsed();
-        let connector = TlsConnector::from(Arc::new(tunnel));
-        let late = |_| ProbeError::Tls("the TLS handshake took too long".to_owned());
-        let alpn = match io {
-            Io::Tcp(tcp) => shake(timeout(HANDSHAKE, connector.connect(name, tcp)).await.map_err(late)?),
-            Io::Boxed(io) => shake(timeout(HANDSHAKE, connector.connect(name, io)).await.map_err(late)?),
-        }?;
-        if alpn {
-            Ok(Seen { connected })
-        } else {
-            Err(ProbeError::Tls("it does not speak the tunnel protocol".to_owned()))
+        let stream = shake(io, name.clone(), tunnel.into()).await?;
+        if stream.get_ref().1.alpn_protocol().is_none() {
+            return Err(ProbeError::Tls("it does not speak the tunnel protocol".to_owned()));
         }
+        drop(stream);
+        let clock_ahead = timeout(HANDSHAKE, self.clock(name, plain)).await.ok().flatten();
+        Ok(Seen { connected, clock_ahead })
+    }
+
+    /// Asks the edge for the time, as any web server tells it.
+    async fn clock(&self, name: ServerName<'static>, plain: Arc<ClientConfig>) -> Option<i64> {
+        let io = dial::dial(&self.edge, self.proxy.as_ref(), Some(&plain), 0).await.ok()?;
+        let mut stream = shake(io, name, plain).await.ok()?;
+        let ask = format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.edge.host);
+        stream.write_all(ask.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.take(MAX_ANSWER).read_to_end(&mut answer).await.ok();
+        let mut fields = [httparse::EMPTY_HEADER; 64];
+        let mut head = httparse::Response::new(&mut fields);
+        head.parse(&answer).ok()?;
+        let date = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("date"))?;
+        let theirs = date::seconds(date::parse(date.value)?);
+        date::seconds(SystemTime::now()).checked_signed_diff(theirs)
     }
 }
 
-/// Whether the peer chose our protocol.
-fn shake<T>(done: std::io::Result<tokio_rustls::client::TlsStream<T>>) -> Result<bool, ProbeError> {
-    match done {
-        Ok(stream) => Ok(stream.get_ref().1.alpn_protocol().is_some()),
-        Err(error) => Err(ProbeError::Tls(error.to_string())),
+/// Any way to the edge, as one type.
+type Way = Box<dyn mezu_tunnel::carrier::AsyncIo>;
+
+async fn shake(io: Io, name: ServerName<'static>, config: Arc<ClientConfig>) -> Result<TlsStream<Way>, ProbeError> {
+    let io: Way = match io {
+        Io::Tcp(tcp) => Box::new(tcp),
+        Io::Boxed(io) => io,
+    };
+    match timeout(HANDSHAKE, TlsConnector::from(config).connect(name, io)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(ProbeError::Tls(error.to_string())),
+        Err(_) => Err(ProbeError::Tls("the TLS handshake took too long".to_owned())),
     }
 }

@@ -2,7 +2,7 @@
 //! that leads out, no dot file, no device, no listing.
 
 mod conditions;
-mod date;
+pub(crate) mod date;
 mod media;
 mod open;
 

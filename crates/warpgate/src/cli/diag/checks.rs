@@ -7,7 +7,7 @@ use warpgate::{
     probe::{self, Probe, ProbeError},
 };
 
-use super::Finding;
+use super::{Finding, Verdict};
 use crate::cli::{args::ConnectArgs, file::File, run};
 
 /// A clock that is further off makes certificates look expired or not yet valid.
@@ -31,12 +31,23 @@ pub(crate) async fn all(args: &ConnectArgs, file: &File, edge: &EdgeAddress) -> 
             None
         }
     };
+    let mut named = true;
     if proxy.is_none() {
-        findings.push(name(edge).await);
+        let name = name(edge).await;
+        named = name.verdict == Verdict::Good;
+        findings.push(name);
     }
     let ca = args.ca.clone().or_else(|| file.ca.clone());
     let probe = Probe { edge: edge.clone(), proxy, ca };
-    findings.extend(way(&probe).await);
+    if named {
+        findings.extend(way(&probe).await);
+    } else {
+        findings.extend([
+            Finding::skipped("port", "no address"),
+            Finding::skipped("tls", "no connection"),
+            clock(None),
+        ]);
+    }
     findings.push(key(args, file));
     findings
 }
@@ -63,7 +74,7 @@ async fn way(probe: &Probe) -> Vec<Finding> {
             let port = Finding::good("port", format!("{place} answers in {} ms", seen.connected.as_millis()));
             let tls =
                 Finding::good("tls", "TLS 1.3, the certificate is trusted, and the edge speaks the tunnel protocol");
-            vec![port, tls, clock(None)]
+            vec![port, tls, skew(seen.clock_ahead)]
         }
         Err(ProbeError::Dial(error)) => {
             let fix = format!(
@@ -102,6 +113,21 @@ fn tls_fix(text: &str) -> &'static str {
     }
 }
 
+/// This machine's clock beside the edge's.
+fn skew(ahead: Option<i64>) -> Finding {
+    let Some(ahead) = ahead else { return clock(None) };
+    if ahead.unsigned_abs() <= CLOCK_TOLERANCE.as_secs() {
+        return Finding::good("clock", "agrees with the edge's");
+    }
+    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    Finding::warn(
+        "clock",
+        format!("this machine is {} s {side} the edge", ahead.unsigned_abs()),
+        "compare both with `date -u`; set the wrong one, for example: timedatectl set-ntp true",
+    )
+}
+
+/// What can be said of the clock without the edge.
 fn clock(tls: Option<&str>) -> Finding {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let doubted = tls.is_some_and(|text| {

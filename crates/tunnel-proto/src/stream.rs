@@ -132,9 +132,13 @@ impl Stream {
     /// Makes a free slot a stream, keeping the queue's memory.
     #[inline]
     pub(crate) fn renew(&mut self, id: u32, sending: Sending, receiving: Receiving, park: Park) {
-        let queue = std::mem::take(&mut self.queue);
-        debug_assert!(queue.is_empty());
-        *self = Self { id, held: true, sending, receiving, park, queue, ..Self::free() };
+        debug_assert!(self.queue.is_empty());
+        (self.id, self.held) = (id, true);
+        (self.sending, self.receiving, self.park) = (sending, receiving, park);
+        (self.blocked, self.turn) = (Blocked::No, 0);
+        (self.notified, self.cut, self.interims) = (false, false, 0);
+        (self.reset_by_us, self.reset_by_peer) = (None, None);
+        (self.credit, self.window) = (SendCredit::new(STREAM_START), RecvWindow::new(STREAM_START));
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -176,8 +176,9 @@ fn take_method(input: &mut &[u8]) -> Result<Method, HeadError> {
 #[inline]
 fn put_checked(out: &mut String, text: &[u8], check: impl Fn(&[u8]) -> bool) -> Result<(), HeadError> {
     out.clear();
-    let text = std::str::from_utf8(text).ok().filter(|text| check(text.as_bytes())).ok_or(HeadError::Target)?;
-    out.push_str(text);
+    // Both checks are needed: what passes the second is ASCII, but only the first tells the compiler so.
+    let text = if check(text) { std::str::from_utf8(text).ok() } else { None };
+    out.push_str(text.ok_or(HeadError::Target)?);
     Ok(())
 }
 

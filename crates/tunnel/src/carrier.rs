@@ -27,15 +27,13 @@ use tokio::{
 use crate::{
     auth::Exporter,
     out::OutBuf,
-    record::{self, ALERT, DATA, Opener, RecordError, SEAL_LIMIT, Sealer},
+    record::{self, ALERT, DATA, KEY_LIFE, Opener, RecordError, Sealer},
     tls::{TUNNEL_ALPN, TlsError, config::provider, sniff::read_some, with_scratch},
 };
 
 const MAX_HANDSHAKE: usize = 64 * 1024;
 /// Records without data that may follow one another.
 const MAX_EMPTY: u8 = 32;
-/// Half of the keys' life is left for the streams that are open when the draining begins.
-const DRAIN_AFTER: u64 = SEAL_LIMIT / 2;
 
 /// What a gate may dial through: a socket, or whatever a proxy made of it.
 pub trait AsyncIo: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -144,9 +142,9 @@ impl Carrier {
         }
     }
 
-    /// Whether the session should be drained because the keys near their end.
-    pub fn is_worn(&self) -> bool {
-        self.sealer.records_left() < DRAIN_AFTER
+    /// How much of the keys' life is spent, in the direction that is further: 0 to 100.
+    pub fn wear(&self) -> u64 {
+        self.sealer.spent().max(self.opener.spent()) / (key_life() / 100)
     }
 
     /// Moves a socket to the current runtime's reactor.
@@ -282,6 +280,22 @@ impl Io {
             Self::Boxed(boxed) => read_some(boxed, to).await,
         }
     }
+}
+
+#[cfg(not(test))]
+const fn key_life() -> u64 {
+    KEY_LIFE
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Tests wear keys out faster.
+    pub(crate) static TEST_KEY_LIFE: std::cell::Cell<u64> = const { std::cell::Cell::new(KEY_LIFE) };
+}
+
+#[cfg(test)]
+fn key_life() -> u64 {
+    TEST_KEY_LIFE.get()
 }
 
 /// Runs the handshake; rustls sees one record at a time, so that data after the handshake stays in `incoming`. What

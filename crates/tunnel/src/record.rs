@@ -19,8 +19,10 @@ pub(crate) const HEADER: usize = 5;
 pub(crate) const MAX_PLAINTEXT: usize = 16_384;
 const TAG: usize = 16;
 const EXPLICIT_NONCE: usize = 8;
-/// Records sealed with one AES-GCM key before it must change (RFC 8446 §5.5 allows 2^24.5).
-pub(crate) const SEAL_LIMIT: u64 = 1 << 24;
+/// 16-byte blocks that one key may protect: RFC 8446 §5.5 allows AES-GCM 2^24.5 full records, of 2^10 blocks each.
+pub(crate) const KEY_LIFE: u64 = 1 << 34;
+/// What may go beyond: the records of one write, a KeyUpdate, a close_notify.
+const GRACE: u64 = 1 << 22;
 
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
@@ -52,6 +54,8 @@ struct Protection {
     key: LessSafeKey,
     iv: Iv,
     seq: u64,
+    /// What the key has protected so far, in blocks.
+    blocks: u64,
     form: Form,
 }
 
@@ -71,11 +75,19 @@ impl Protection {
             Form::Tls12Gcm
         };
         let key = UnboundKey::new(algorithm, key.as_ref()).map_err(|_| RecordError::Unexpected)?;
-        Ok(Self { key: LessSafeKey::new(key), iv, seq, form })
+        Ok(Self { key: LessSafeKey::new(key), iv, seq, blocks: 0, form })
     }
 
     fn nonce(&self) -> [u8; 12] {
         Nonce::new(&self.iv, self.seq).0
+    }
+
+    /// One more record was protected.
+    fn count(&mut self, payload: usize) -> Result<(), RecordError> {
+        self.seq = self.seq.checked_add(1).ok_or(RecordError::Exhausted)?;
+        // The key stream's blocks and the counter block of the tag.
+        self.blocks += payload as u64 / 16 + 2;
+        Ok(())
     }
 }
 
@@ -118,6 +130,11 @@ impl Opener {
         Protection::new(version, seq, secrets).map(Self)
     }
 
+    /// Blocks that the peer's key has protected.
+    pub(crate) fn spent(&self) -> u64 {
+        self.0.blocks
+    }
+
     /// Opens one whole record (header included) in place; returns its content type and plaintext.
     pub(crate) fn open<'a>(&mut self, record: &'a mut [u8]) -> Result<(u8, &'a [u8]), RecordError> {
         let (header, payload) = record.split_first_chunk_mut::<HEADER>().ok_or(RecordError::Malformed)?;
@@ -126,7 +143,7 @@ impl Opener {
             Form::Tls12Gcm => self.open12_gcm(*header, payload),
             Form::Tls12ChaCha => self.open12_chacha(*header, payload),
         }?;
-        self.0.seq = self.0.seq.checked_add(1).ok_or(RecordError::Exhausted)?;
+        self.0.count(opened.1.len())?;
         if opened.1.len() > MAX_PLAINTEXT {
             return Err(RecordError::Oversized);
         }
@@ -192,9 +209,9 @@ impl Sealer {
         Protection::new(version, seq, secrets).map(Self)
     }
 
-    /// Records that this key may still protect.
-    pub(crate) fn records_left(&self) -> u64 {
-        SEAL_LIMIT.saturating_sub(self.0.seq)
+    /// Blocks that the key has protected; it should be changed before [`KEY_LIFE`].
+    pub(crate) fn spent(&self) -> u64 {
+        self.0.blocks
     }
 
     /// Seals `parts`, one after the other, into as few records of type `typ` as possible. Returns bytes taken: all.
@@ -211,8 +228,7 @@ impl Sealer {
     }
 
     fn seal_one(&mut self, typ: u8, gather: &mut Gather<'_>, size: usize, out: &mut OutBuf) -> Result<(), RecordError> {
-        // The limit leaves room for a KeyUpdate or a close_notify under the old key.
-        if self.0.seq >= SEAL_LIMIT + 8 {
+        if self.0.blocks >= KEY_LIFE + GRACE {
             return Err(RecordError::Exhausted);
         }
         let (prefix, suffix) = match self.0.form {
@@ -227,8 +243,7 @@ impl Sealer {
             out.shrink(HEADER + payload);
             return Err(RecordError::Exhausted);
         }
-        self.0.seq += 1;
-        Ok(())
+        self.0.count(size)
     }
 
     /// Writes header, explicit nonce, ciphertext and tag into `region`, which has exactly their size.

@@ -6,27 +6,36 @@
 
 use std::{
     future::{Future as _, poll_fn},
+    io,
     pin::Pin,
-    task::{Context, Poll},
+    rc::Rc,
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
-use mezu_tunnel_proto::Death;
+use mezu_tunnel_proto::{Death, Role};
 use tokio::time::{Sleep, sleep_until, timeout};
+use tracing::debug;
 
-use super::{Session, state::now};
+use super::{Shared, state::now};
 use crate::carrier::Carrier;
 
 /// Plaintext sealed and written at a time.
 const WRITE_CHUNK: usize = 128 * 1024;
 /// Reads in one turn before others on this thread get theirs.
 const READS: usize = 4;
+/// When this much of the keys' life is spent, in percent, a gate is told to dial a replacement.
+const WORN: u64 = 50;
+/// The replacement has this long before no new requests are taken here.
+const REPLACE_WITHIN: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 5_000 });
+/// Nobody replaced it: either side drains it now, so that what is open can still finish.
+const WORN_OUT: u64 = 75;
 /// A last word must be out by then.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(super) struct Driver {
-    session: Session,
+    shared: Rc<Shared>,
     carrier: Carrier,
     input: BytesMut,
     timer: Pin<Box<Sleep>>,
@@ -34,6 +43,10 @@ pub(super) struct Driver {
     armed: Option<Instant>,
     /// Tasks were woken and shall run before anything is written.
     stepped_back: bool,
+    /// Our last bytes are out.
+    said_bye: bool,
+    /// When a worn session stops taking new requests.
+    retire: Option<Instant>,
     /// `input` may hold frames that were not looked at.
     unread: bool,
 }
@@ -49,14 +62,24 @@ enum Read {
 }
 
 impl Driver {
-    pub(super) fn new(session: Session, carrier: Carrier, input: BytesMut) -> Self {
+    pub(super) fn new(shared: Rc<Shared>, carrier: Carrier, input: BytesMut) -> Self {
         let timer = Box::pin(sleep_until(tokio::time::Instant::now()));
-        Self { session, carrier, input, timer, armed: None, stepped_back: false, unread: true }
+        Self {
+            shared,
+            carrier,
+            input,
+            timer,
+            armed: None,
+            stepped_back: false,
+            said_bye: false,
+            retire: None,
+            unread: true,
+        }
     }
 
     pub(super) async fn run(mut self) {
         let death = poll_fn(|cx| self.poll(cx)).await;
-        self.session.0.state.borrow_mut().die(death);
+        self.shared.state.borrow_mut().die(death);
         // The peer may be gone or not reading: then it gets no farewell.
         let _ = timeout(FAREWELL, poll_fn(|cx| self.poll_farewell(cx))).await;
     }
@@ -82,8 +105,9 @@ impl Driver {
                 return self.sleep(cx);
             }
         }
+        // More is coming than one turn takes: others get theirs, and time its due.
         cx.waker().wake_by_ref();
-        Ok(())
+        self.sleep(cx)
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Read, Death> {
@@ -93,13 +117,14 @@ impl Driver {
         }
         match self.carrier.poll_read_into(cx, &mut self.input) {
             Poll::Pending => Ok(Read::Empty),
-            Poll::Ready(Ok(n)) if n > 0 => self.digest(),
-            Poll::Ready(_) => Err(Death::Closed),
+            Poll::Ready(Ok(0)) => Err(Death::Closed),
+            Poll::Ready(Ok(_)) => self.digest(),
+            Poll::Ready(Err(error)) => Err(broken(&error)),
         }
     }
 
     fn digest(&mut self) -> Result<Read, Death> {
-        let mut state = self.session.0.state.borrow_mut();
+        let mut state = self.shared.state.borrow_mut();
         // A violation makes the connection dead, which the events say.
         let _ = state.connection.handle_input(now(), &mut self.input);
         let woken = state.dispatch();
@@ -112,22 +137,35 @@ impl Driver {
         loop {
             match self.carrier.poll_flush(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Err(Death::Closed),
+                Poll::Ready(Err(error)) => return Err(broken(&error)),
                 Poll::Pending => return Ok(()),
             }
-            let mut state = self.session.0.state.borrow_mut();
+            let mut state = self.shared.state.borrow_mut();
             let output = state.connection.output();
             let chunk = output.get(..WRITE_CHUNK).unwrap_or(output);
             if chunk.is_empty() {
                 return Ok(());
             }
             let len = chunk.len();
-            self.carrier.write(chunk).map_err(|_| Death::Closed)?;
+            self.carrier.write(chunk).map_err(|error| broken(&error))?;
             state.connection.advance_output(len);
             state.dispatch();
-            if self.carrier.is_worn() {
-                state.drain();
-            }
+        }
+    }
+
+    /// Keys wear out with what they protect, and a carrier cannot change them (docs/protocol.md §1).
+    fn watch_keys(&mut self, now: Instant) {
+        let wear = self.carrier.wear();
+        if wear < WORN {
+            return;
+        }
+        let mut state = self.shared.state.borrow_mut();
+        if state.connection.role() == Role::Gate {
+            state.ask_replacement();
+            self.retire.get_or_insert(now + REPLACE_WITHIN);
+        }
+        if wear >= WORN_OUT || self.retire.is_some_and(|at| at <= now) {
+            state.drain();
         }
     }
 
@@ -135,7 +173,8 @@ impl Driver {
     fn sleep(&mut self, cx: &mut Context<'_>) -> Result<(), Death> {
         loop {
             let now = now();
-            let next = self.session.0.state.borrow().connection.poll_timeout();
+            self.watch_keys(now);
+            let next = self.next_deadline();
             if next.is_some_and(|at| at <= now) {
                 self.tick(now)?;
                 self.write(cx)?;
@@ -143,7 +182,7 @@ impl Driver {
                 break;
             }
         }
-        let mut state = self.session.0.state.borrow_mut();
+        let mut state = self.shared.state.borrow_mut();
         if state.is_drained() && self.carrier.unsent() == 0 {
             return Err(Death::Local);
         }
@@ -154,8 +193,14 @@ impl Driver {
         Ok(())
     }
 
+    fn next_deadline(&self) -> Option<Instant> {
+        let state = self.shared.state.borrow();
+        let retire = self.retire.filter(|_| !state.connection.is_draining());
+        state.connection.poll_timeout().into_iter().chain(retire).min()
+    }
+
     fn tick(&mut self, now: Instant) -> Result<(), Death> {
-        let mut state = self.session.0.state.borrow_mut();
+        let mut state = self.shared.state.borrow_mut();
         state.connection.handle_timeout(now);
         state.dispatch();
         state.ended()
@@ -173,17 +218,30 @@ impl Driver {
         self.timer.as_mut().poll(cx).is_ready()
     }
 
-    /// Sends what is left, and the end.
+    /// Sends what is left, and the end; then waits for the peer's end, because a socket that is closed over unread data
+    /// takes its own last words back.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let _ = self.write(cx);
-        if self.carrier.unsent() > 0 {
-            return Poll::Pending;
+        if !self.said_bye {
+            let _ = self.write(cx);
+            if self.carrier.unsent() > 0 {
+                return Poll::Pending;
+            }
+            self.carrier.close_notify();
+            if ready!(self.carrier.poll_flush(cx)).is_err() || ready!(self.carrier.poll_shutdown(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            self.said_bye = true;
         }
-        self.carrier.close_notify();
-        match self.carrier.poll_flush(cx) {
-            Poll::Ready(Ok(())) => self.carrier.poll_shutdown(cx).map(|_| ()),
-            Poll::Ready(Err(_)) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
+        loop {
+            self.input.clear();
+            if !matches!(ready!(self.carrier.poll_read_into(cx, &mut self.input)), Ok(n) if n > 0) {
+                return Poll::Ready(());
+            }
         }
     }
+}
+
+fn broken(error: &io::Error) -> Death {
+    debug!(%error, "tunnel carrier");
+    Death::Closed
 }

@@ -21,13 +21,17 @@ use std::{
 use bytes::BytesMut;
 use mezu_model::{Context, GateId, RequestHead};
 use mezu_runtime::{Scope, spawn_local};
-use mezu_tunnel_proto::{Config, Connection, Death, OpenError, OpenOptions, Role, hello::Refused};
+use mezu_tunnel_proto::{
+    Config, Connection, Death, OpenError, OpenOptions, Role,
+    hello::{Refused, RefusedCode},
+};
 
 pub use self::stream::Stream;
 use self::{driver::Driver, state::State};
 use crate::carrier::Carrier;
 
-/// One tunnel. Clones name the same one. It lives on one thread.
+/// One tunnel. Clones name the same one, and so does every stream of it; with the last of them it closes. It lives on
+/// one thread.
 #[derive(Clone)]
 pub struct Session(Rc<Shared>);
 
@@ -48,7 +52,7 @@ impl Session {
     fn start(role: Role, carrier: Carrier, input: BytesMut, gate_id: GateId, config: Config, scope: &Scope) -> Self {
         let connection = Connection::new(role, config, state::now());
         let shared = Rc::new(Shared { gate_id, state: RefCell::new(State::new(connection)) });
-        let driver = Driver::new(Self(shared.clone()), carrier, input);
+        let driver = Driver::new(shared.clone(), carrier, input);
         spawn_local(scope, "tunnel session", driver.run());
         Self(shared)
     }
@@ -122,5 +126,16 @@ impl Session {
             None => Poll::Pending,
         })
         .await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // This handle and the driver's.
+        if Rc::strong_count(&self.0) == 2
+            && let Ok(mut state) = self.0.state.try_borrow_mut()
+        {
+            state.close(&Refused::new(RefusedCode::Draining, "nobody uses this tunnel any more"));
+        }
     }
 }

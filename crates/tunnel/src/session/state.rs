@@ -21,6 +21,7 @@ pub(super) struct State {
     accepted: VecDeque<StreamId>,
     acceptor: Option<Waker>,
     drain_asked: bool,
+    replacement_asked: bool,
     drained: bool,
     death: Option<Death>,
     mourners: Vec<Waker>,
@@ -51,6 +52,7 @@ impl State {
             accepted: VecDeque::new(),
             acceptor: None,
             drain_asked: false,
+            replacement_asked: false,
             drained: false,
             death: None,
             mourners: Vec::new(),
@@ -120,14 +122,27 @@ impl State {
     }
 
     pub(super) fn poll_draining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.connection.is_draining() || self.poll_closed(cx).is_some() { Poll::Ready(()) } else { Poll::Pending }
+        if self.connection.is_draining() || self.replacement_asked || self.poll_closed(cx).is_some() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     pub(super) fn drain(&mut self) {
         if !self.drain_asked {
             self.drain_asked = true;
             self.connection.drain();
+            self.mourners.drain(..).for_each(Waker::wake);
             self.touch();
+        }
+    }
+
+    /// [`State::poll_draining`] says so, but requests are still taken.
+    pub(super) fn ask_replacement(&mut self) {
+        if !self.replacement_asked {
+            self.replacement_asked = true;
+            self.mourners.drain(..).for_each(Waker::wake);
         }
     }
 

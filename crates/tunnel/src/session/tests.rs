@@ -531,3 +531,72 @@ fn small_requests_pass_beside_a_bulk_upload() {
         assert!(served > 0 && congested == 0, "{served} served, {congested} turned away");
     });
 }
+
+#[test]
+fn a_session_that_nobody_holds_closes() {
+    local(async {
+        let world = World::new().await;
+        let (edge, gate) = world.pair().await;
+        let (mut stream, _) = open(&edge, Method::Get, b"", true);
+        drop(edge);
+        // Its stream still holds it.
+        let mut other = gate.accept().await.unwrap();
+        other.send_response(&ResponseHead::new(200), b"here", true).unwrap();
+        assert_eq!(answer(&mut stream).await.unwrap(), (200, b"here".to_vec()));
+        drop((stream, other));
+        assert!(matches!(gate.closed().await, Death::Refused(why) if why.code == RefusedCode::Draining));
+        world.scope.finished().await;
+    });
+}
+
+#[test]
+fn worn_keys_ask_for_a_replacement_before_requests_are_turned_away() {
+    crate::carrier::TEST_KEY_LIFE.set(1 << 16);
+    local(async {
+        let world = World::new().await;
+        let (edge, gate) = world.pair().await;
+        spawn_local(&world.scope, "echo", echo(gate.clone(), world.scope.clone()));
+        let exchange = async || {
+            let body = pattern(10_000);
+            let (mut stream, _) = open(&edge, Method::Post, &body, true);
+            assert_eq!(answer(&mut stream).await.unwrap(), (200, body.to_vec()));
+        };
+        // 2^16 blocks are 1 MiB.
+        for _ in 0..30 {
+            exchange().await;
+        }
+        assert!(poll_fn(|cx| Poll::Ready(gate.0.state.borrow_mut().poll_draining(cx))).await.is_pending());
+        for _ in 0..30 {
+            exchange().await;
+        }
+        gate.draining().await;
+        assert!(edge.is_open(), "requests are taken until there is a replacement");
+        exchange().await;
+        while edge.is_open() {
+            exchange().await;
+        }
+        drop(edge.clone());
+        tokio::join!(edge.closed(), gate.closed());
+        world.scope.finished().await;
+    });
+}
+
+#[test]
+fn a_worn_session_retires_by_itself() {
+    crate::carrier::TEST_KEY_LIFE.set(1 << 16);
+    local(async {
+        let world = World::new().await;
+        let (edge, gate) = world.pair().await;
+        spawn_local(&world.scope, "echo", echo(gate.clone(), world.scope.clone()));
+        let body = pattern(60_000);
+        for _ in 0..10 {
+            let (mut stream, taken) = open(&edge, Method::Post, &body, true);
+            stream.send(&body[taken..], true).await.unwrap();
+            assert_eq!(answer(&mut stream).await.unwrap(), (200, body.to_vec()));
+        }
+        gate.draining().await;
+        assert!(edge.is_open());
+        tokio::join!(edge.closed(), gate.closed());
+        world.scope.finished().await;
+    });
+}

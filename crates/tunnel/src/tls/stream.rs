@@ -23,7 +23,7 @@ use tokio::{
 use super::{RecordError, Sniffed, TlsError, config::client_order, handshake::Handshake, with_scratch};
 use crate::{
     out::OutBuf,
-    record::{self, ALERT, DATA, HANDSHAKE, Opener, Sealer},
+    record::{self, ALERT, DATA, HANDSHAKE, KEY_LIFE, Opener, Sealer},
 };
 
 /// With more than this unsent, [`ServerStream::poll_room`] waits for the socket.
@@ -66,6 +66,8 @@ struct Tls {
     out: OutBuf,
     facts: Facts,
     idle_records: u8,
+    /// The client asked for a KeyUpdate.
+    update_owed: bool,
     read: ReadState,
     write_closed: bool,
 }
@@ -240,6 +242,7 @@ impl Tls {
             plain: BytesMut::new(),
             out,
             idle_records: 0,
+            update_owed: false,
             read: ReadState::Open,
             write_closed: false,
         })
@@ -305,13 +308,11 @@ impl Tls {
         }
     }
 
-    /// RFC 8446 §4.6.3. Our answer goes out under the old key, once, however many requests came before we sent it.
+    /// RFC 8446 §4.6.3. Our answer goes before our next data, once, however many requests came meanwhile.
     fn next_keys(&mut self, requested: bool) -> Result<(), TlsError> {
         let secrets = self.keys.update_rx_secret()?;
         self.opener = Opener::new(self.facts.version, secrets)?;
-        if requested && self.out.is_empty() && !self.write_closed {
-            self.refresh_sealer()?;
-        }
+        self.update_owed |= requested;
         Ok(())
     }
 
@@ -327,11 +328,11 @@ impl Tls {
         if self.write_closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        if self.sealer.records_left() < 1_024 {
-            // TLS 1.2 cannot change keys: its connection ends here, as the error that sealing gives.
-            if self.facts.version == ProtocolVersion::TLSv1_3 {
-                self.refresh_sealer()?;
-            }
+        // TLS 1.2 cannot change keys: its connection ends with the error that sealing gives.
+        let worn = self.sealer.spent() >= KEY_LIFE && self.facts.version == ProtocolVersion::TLSv1_3;
+        if worn || self.update_owed {
+            self.refresh_sealer()?;
+            self.update_owed = false;
         }
         let taken = self.sealer.seal(DATA, parts, &mut self.out).map_err(TlsError::Record)?;
         Ok(taken)

@@ -360,6 +360,43 @@ async fn aes_128_is_chosen_unless_the_client_has_no_aes() {
     }
 }
 
+#[tokio::test]
+async fn a_client_whose_key_share_is_another_is_asked_again() {
+    let world = World::new();
+    let kx_groups = vec![aws_lc_rs::kx_group::MLKEM768, aws_lc_rs::kx_group::X25519];
+    let provider = CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(world.roots.clone())
+        .with_no_client_auth();
+    let mut config = config;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let (mut client, mut server) = world.pair(config).await;
+    send(&mut server, &[b"x"]).await;
+    client.read_exact(&mut [0]).await.unwrap();
+    assert_eq!(client.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::FullWithHelloRetryRequest));
+}
+
+#[tokio::test]
+async fn a_key_update_is_answered_before_the_next_data_even_when_output_waits() {
+    let world = World::new();
+    let (mut client, mut server) = world.pair(world.client(&rustls::version::TLS13, None)).await;
+    server.write_parts(&[b"old key"]).unwrap();
+    for round in 0..3_u8 {
+        client.get_mut().1.refresh_traffic_keys().unwrap();
+        client.write_all(&[round]).await.unwrap();
+        client.flush().await.unwrap();
+        let mut got = BytesMut::new();
+        read_into(&mut server, &mut got).await.unwrap();
+        assert_eq!(&got[..], [round]);
+    }
+    send(&mut server, &[b" new key"]).await;
+    let mut back = [0; 15];
+    client.read_exact(&mut back).await.unwrap();
+    assert_eq!(&back, b"old key new key");
+}
+
 const AES_128: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 const AES_256: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384;
 const CHACHA: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;

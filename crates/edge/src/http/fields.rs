@@ -38,7 +38,7 @@ pub(crate) struct Intake {
     /// `Connection` values that name other fields.
     nominating: Vec<u8>,
     cookies: usize,
-    count: usize,
+    fields: usize,
     size: usize,
     max_count: usize,
     max_size: usize,
@@ -62,7 +62,7 @@ impl Intake {
             violation: false,
             nominating: Vec::new(),
             cookies: 0,
-            count: 0,
+            fields: 0,
             size: 0,
             max_count: limits.header_count,
             max_size: limits.header_bytes,
@@ -72,9 +72,9 @@ impl Intake {
     /// Takes one field. The value holds no control character but tab and no white space around it (the codecs
     /// see to that); the name may hold anything.
     pub(crate) fn field(&mut self, name: &[u8], value: &[u8], head: &mut RequestHead) -> Outcome {
-        self.count += 1;
-        self.size += name.len() + value.len() + 32;
-        if self.count > self.max_count || self.size > self.max_size {
+        self.fields += 1;
+        self.count(name, value)?;
+        if self.fields > self.max_count {
             return Err(BadRequest::HeadersTooLarge);
         }
         let mut lower = [0u8; MAX_NAME];
@@ -88,6 +88,13 @@ impl Intake {
                 Ok(())
             }
         }
+    }
+
+    /// Counts a field's size (RFC 9113 §6.5.2), pseudo-headers too.
+    #[inline]
+    pub(crate) fn count(&mut self, name: &[u8], value: &[u8]) -> Outcome {
+        self.size += name.len() + value.len() + 32;
+        if self.size > self.max_size { Err(BadRequest::HeadersTooLarge) } else { Ok(()) }
     }
 
     fn known(&mut self, known: Known, value: &[u8], head: &mut RequestHead) -> Outcome {
@@ -368,6 +375,20 @@ pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
         return None;
     }
     value.iter().try_fold(0u64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u64::from(b - b'0')))
+}
+
+/// A number's digits, written into `room`.
+pub(crate) fn digits(mut value: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut used = 0;
+    for slot in room.iter_mut().rev() {
+        *slot = b'0' + (value % 10) as u8;
+        value /= 10;
+        used += 1;
+        if value == 0 {
+            break;
+        }
+    }
+    room.get(20 - used..).unwrap_or_default()
 }
 
 /// Lowercase names that are dropped wherever they come from a client.

@@ -123,18 +123,8 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub(crate) fn decimal(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0u8; 20];
-    let mut used = 0;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + (value % 10) as u8;
-        value /= 10;
-        used += 1;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
+fn decimal(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(fields::digits(value, &mut [0; 20]));
 }
 
 /// For people who read raw answers; no program may rely on it (RFC 9112 §4).

@@ -1,47 +1,35 @@
 //! One HTTP/2 request being answered.
 
 use std::{
+    cell::RefCell,
     rc::Rc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
-use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use mezu_model::{Headers, Limits, Method, Protocol, RequestHead, ResponseHead};
 
-use super::head::{self, Facts};
+use super::{core::Core, frame::Reason, head, stream::Stream};
 use crate::http::{
     BodyLength, BodyPart, ClientGone, ResponseLength,
     pace::{Alarm, Pace},
 };
 
-/// As much of an answer is given to the h2 crate per stream before the client takes some of it.
-const MAX_PIECE: usize = 16 * 1024;
-
 pub(super) struct Exchange {
-    receive: Receive,
-    respond: SendResponse<Bytes>,
-    send: Option<SendStream<Bytes>>,
+    core: Rc<RefCell<Core>>,
+    key: usize,
+    length: BodyLength,
+    /// What `buffered` shows lies here while it is shown.
+    shown: Bytes,
     phase: Phase,
-    /// Sent as soon as it is known whether it is the last.
-    held: Bytes,
     head_method: bool,
     upgrade: bool,
     interims: u32,
     gone: Option<ClientGone>,
     alarm: Alarm,
+    reading: Pace,
     writing: Pace,
     limits: Rc<Limits>,
-}
-
-struct Receive {
-    stream: RecvStream,
-    length: BodyLength,
-    /// Taken from the h2 crate, not yet from us.
-    pending: Bytes,
-    pace: Pace,
-    data_ended: bool,
-    ended: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,162 +44,77 @@ enum Phase {
 }
 
 impl Exchange {
-    pub(super) fn new(
-        stream: RecvStream,
-        respond: SendResponse<Bytes>,
-        request: &RequestHead,
-        facts: Facts,
-        limits: Rc<Limits>,
-    ) -> Self {
-        let length = match (stream.is_end_stream(), facts.content_length) {
+    pub(super) fn new(core: Rc<RefCell<Core>>, key: usize, request: &RequestHead, declared: Option<u64>) -> Self {
+        let (limits, ended) = {
+            let core = core.borrow();
+            let ended = core.streams.get(key).is_none_or(|s| s.received_all && s.is_empty() && s.trailers.is_none());
+            (core.limits.clone(), ended)
+        };
+        let upgrade = request.upgrade.is_some();
+        let length = match (ended, declared) {
             (true, _) => BodyLength::Empty,
-            (false, Some(length)) if length > 0 && request.upgrade.is_none() => BodyLength::Sized(length),
+            (false, Some(length)) if length > 0 && !upgrade => BodyLength::Sized(length),
             (false, _) => BodyLength::Unknown,
         };
-        let pace = match length {
-            _ if request.upgrade.is_some() => Pace::patient(limits.stream_idle_long),
-            _ => Pace::new(&limits),
-        };
-        let ended = length == BodyLength::Empty;
+        let reading = if upgrade { Pace::patient(limits.stream_idle_long) } else { Pace::new(&limits) };
         Self {
-            receive: Receive { stream, length, pending: Bytes::new(), pace, data_ended: ended, ended },
-            respond,
-            send: None,
+            core,
+            key,
+            length,
+            shown: Bytes::new(),
             phase: Phase::Waiting,
-            held: Bytes::new(),
             head_method: request.method == Method::Head,
-            upgrade: request.upgrade.is_some(),
+            upgrade,
             interims: 0,
             gone: None,
             alarm: Alarm::default(),
+            reading,
             writing: Pace::new(&limits),
             limits,
         }
     }
 
-    /// Ends the stream if its answer did not: an unanswered request is our fault, a broken answer must look broken.
-    pub(super) fn close(mut self) {
-        if self.phase != Phase::Finished {
-            self.reset();
-        }
-    }
-
-    fn reset(&mut self) {
-        let reason = match self.gone {
-            Some(ClientGone::Cancelled | ClientGone::Closed) => Reason::CANCEL,
-            Some(ClientGone::Malformed(_)) => Reason::PROTOCOL_ERROR,
-            Some(ClientGone::TooSlow) => Reason::ENHANCE_YOUR_CALM,
-            Some(ClientGone::Overrun) | None => Reason::INTERNAL_ERROR,
-        };
-        match &mut self.send {
-            Some(send) => send.send_reset(reason),
-            None => self.respond.send_reset(reason),
-        }
-        self.phase = Phase::Aborted;
+    /// Works on this stream's state.
+    fn stream<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        self.core.borrow_mut().streams.get_mut(self.key).map(work)
     }
 
     fn fail(&mut self, why: ClientGone) -> ClientGone {
         *self.gone.get_or_insert(why)
     }
 
-    fn fail_by(&mut self, error: &h2::Error) -> ClientGone {
-        let why = match (error.is_remote(), error.is_reset()) {
-            (true, true) => ClientGone::Cancelled,
-            // The h2 crate found the fault and has reset the stream itself: CL ≠ ΣDATA, bad trailers.
-            (false, true) => ClientGone::Malformed("stream error"),
-            _ => ClientGone::Closed,
-        };
-        self.fail(why)
+    /// Why the client is gone, if it is.
+    fn check(&mut self) -> Result<(), ClientGone> {
+        if self.gone.is_none() {
+            self.gone = self.stream(|s| s.gone).unwrap_or(Some(ClientGone::Closed));
+        }
+        self.gone.map_or(Ok(()), Err)
     }
 
-    /// Takes the next piece of data from the h2 crate, if one is there.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>> {
-        let receive = &mut self.receive;
-        if !receive.pending.is_empty() || receive.data_ended {
-            return Poll::Ready(Ok(()));
-        }
-        match receive.stream.poll_data(cx) {
-            Poll::Ready(Some(Ok(data))) => {
-                receive.pace.moved(data.len());
-                // The window opens as the edge takes data; whoever is behind us holds one piece at most.
-                let _ = receive.stream.flow_control().release_capacity(data.len());
-                receive.pending = data;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(self.fail_by(&error))),
-            Poll::Ready(None) => {
-                receive.data_ended = true;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<BodyPart, ClientGone>> {
-        if self.receive.ended {
-            return Poll::Ready(Ok(BodyPart::End));
-        }
-        let trailers = ready!(self.receive.stream.poll_trailers(cx));
-        self.receive.ended = true;
-        Poll::Ready(match trailers {
-            Ok(None) => Ok(BodyPart::End),
-            Ok(Some(map)) => match head::request_trailers(&map, &self.limits) {
-                Ok(headers) if headers.is_empty() => Ok(BodyPart::End),
-                Ok(headers) => Ok(BodyPart::Trailers(headers)),
-                Err(rule) => Err(self.fail(ClientGone::Malformed(rule))),
-            },
-            Err(error) => Err(self.fail_by(&error)),
-        })
-    }
-
-    /// Gives the held piece to the h2 crate.
-    fn release_held(&mut self, last: bool) {
-        let held = std::mem::take(&mut self.held);
-        if held.is_empty() && !last {
+    /// Opens the answer.
+    fn open(&mut self, head: &ResponseHead, status: u16, length: Option<u64>, phase: Phase) {
+        if self.check().is_err() {
+            self.phase = Phase::Aborted;
             return;
         }
-        if let Some(send) = &mut self.send
-            && let Err(error) = send.send_data(held, last)
-        {
-            self.fail_by(&error);
-        }
+        let end = phase == Phase::Bodyless;
+        self.core.borrow_mut().headers(self.key, end, |block| head::response(block, head, status, length));
+        self.phase = phase;
     }
 
-    /// Waits until the client's window and our buffer have room for something; the room.
-    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, ClientGone>> {
-        let Some(send) = &mut self.send else {
-            return Poll::Ready(Err(ClientGone::Closed));
-        };
-        send.reserve_capacity(wanted);
-        let mut room = send.capacity();
-        while room == 0 {
-            match send.poll_capacity(cx) {
-                Poll::Ready(Some(Ok(n))) => room = n,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.fail_by(&error))),
-                Poll::Ready(None) => return Poll::Ready(Err(self.fail(ClientGone::Cancelled))),
-                Poll::Pending => {
-                    ready!(self.writing.poll_too_slow(cx, &mut self.alarm));
-                    return Poll::Ready(Err(self.fail(ClientGone::TooSlow)));
-                }
-            }
+    /// The body's next step that is here; `None` when there is nothing yet.
+    fn next_part(&mut self) -> Option<BodyPart> {
+        let mut core = self.core.borrow_mut();
+        let stream = core.streams.get_mut(self.key)?;
+        if !stream.is_empty() {
+            let data = stream.pop();
+            core.taken(self.key, data.len());
+            return Some(BodyPart::Data(data));
         }
-        if self.writing.is_waiting() {
-            self.writing.moved(room);
+        if !stream.received_all {
+            return None;
         }
-        Poll::Ready(Ok(room.min(wanted)))
-    }
-
-    fn open(&mut self, response: http::Response<()>, end: bool) -> bool {
-        match self.respond.send_response(response, end) {
-            Ok(send) => {
-                self.send = Some(send);
-                true
-            }
-            Err(error) => {
-                self.fail_by(&error);
-                false
-            }
-        }
+        Some(stream.trailers.take().map_or(BodyPart::End, BodyPart::Trailers))
     }
 }
 
@@ -221,63 +124,57 @@ impl crate::http::Exchange for Exchange {
     }
 
     fn body(&self) -> BodyLength {
-        self.receive.length
+        self.length
     }
 
     fn buffered(&mut self, max: usize) -> (&[u8], bool) {
-        // A fault or a wait is for `poll_body` to find.
-        let _ = self.poll_receive(&mut Context::from_waker(Waker::noop()));
-        let receive = &mut self.receive;
-        let shown = receive.pending.len().min(max);
-        let all = shown == receive.pending.len();
-        let ended = receive.ended || receive.stream.is_end_stream();
-        (receive.pending.get(..shown).unwrap_or_default(), all && ended)
+        let mut core = self.core.borrow_mut();
+        let Some(stream) = core.streams.get_mut(self.key) else { return (&[], false) };
+        if self.shown.is_empty() && !stream.is_empty() {
+            self.shown = stream.pop();
+        }
+        let n = self.shown.len().min(max);
+        let last = n == self.shown.len() && stream.is_empty() && stream.received_all && stream.trailers.is_none();
+        (self.shown.get(..n).unwrap_or_default(), last && stream.gone.is_none())
     }
 
     fn consume(&mut self, n: usize) {
-        let pending = &mut self.receive.pending;
-        pending.advance(n.min(pending.len()));
+        let n = n.min(self.shown.len());
+        self.shown.advance(n);
+        self.core.borrow_mut().taken(self.key, n);
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<BodyPart, ClientGone>> {
-        if let Some(gone) = self.gone {
-            return Poll::Ready(Err(gone));
+        self.check()?;
+        if !self.shown.is_empty() {
+            let data = std::mem::take(&mut self.shown);
+            self.core.borrow_mut().taken(self.key, data.len());
+            return Poll::Ready(Ok(BodyPart::Data(data)));
         }
-        if self.poll_receive(cx)?.is_pending() {
-            ready!(self.receive.pace.poll_too_slow(cx, &mut self.alarm));
-            return Poll::Ready(Err(self.fail(ClientGone::TooSlow)));
+        if let Some(part) = self.next_part() {
+            if let (BodyPart::Data(data), true) = (&part, self.reading.is_waiting()) {
+                self.reading.moved(data.len());
+            }
+            return Poll::Ready(Ok(part));
         }
-        let data = std::mem::take(&mut self.receive.pending);
-        if data.is_empty() && self.receive.data_ended {
-            return self.poll_trailers(cx);
-        }
-        if data.is_empty() {
-            // An empty DATA frame: nothing to hand on, something may follow.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(BodyPart::Data(data)))
+        self.stream(|s| s.watch_reads(cx));
+        ready!(self.reading.poll_too_slow(cx, &mut self.alarm));
+        Poll::Ready(Err(self.fail(ClientGone::TooSlow)))
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<ClientGone> {
-        if let Some(gone) = self.gone {
+        if let Err(gone) = self.check() {
             return Poll::Ready(gone);
         }
-        let reset = match &mut self.send {
-            Some(send) => ready!(send.poll_reset(cx)),
-            None => ready!(self.respond.poll_reset(cx)),
-        };
-        Poll::Ready(match reset {
-            Ok(_) => self.fail(ClientGone::Cancelled),
-            Err(error) => self.fail_by(&error),
-        })
+        self.stream(|s| s.watch_reads(cx));
+        Poll::Pending
     }
 
     fn interim(&mut self, head: &ResponseHead) {
         self.interims += 1;
         let wanted = matches!(head.status, 100 | 103) && self.phase == Phase::Waiting;
-        if wanted && self.interims <= self.limits.interim_responses {
-            let _ = self.respond.send_informational(head::response(head, head.status, None));
+        if wanted && self.interims <= self.limits.interim_responses && self.check().is_ok() {
+            self.core.borrow_mut().headers(self.key, false, |block| head::response(block, head, head.status, None));
         }
     }
 
@@ -297,21 +194,14 @@ impl crate::http::Exchange for Exchange {
             (_, ResponseLength::Sized(n)) => (Some(n), Phase::Body(Some(n))),
             (_, ResponseLength::Unknown) => (None, Phase::Body(None)),
         };
-        if self.open(head::response(head, head.status, declared), phase == Phase::Bodyless) {
-            self.phase = phase;
-        } else {
-            self.phase = Phase::Aborted;
-        }
-        if self.receive.length == BodyLength::Unknown {
+        self.open(head, head.status, declared, phase);
+        if self.length == BodyLength::Unknown {
             // Request and answer may now be a conversation in which either side may rest.
-            self.receive.pace = Pace::patient(self.limits.stream_idle_long);
+            self.reading = Pace::patient(self.limits.stream_idle_long);
         }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), ClientGone>> {
-        if let Some(gone) = self.gone {
-            return Poll::Ready(Err(gone));
-        }
         let mut left = match self.phase {
             Phase::Bodyless => {
                 data.clear();
@@ -321,50 +211,54 @@ impl crate::http::Exchange for Exchange {
             Phase::Waiting | Phase::Finished | Phase::Aborted => return Poll::Ready(Err(ClientGone::Closed)),
         };
         if left.is_some_and(|left| data.len() as u64 > left) {
+            self.fail(ClientGone::Overrun);
             self.abort();
-            return Poll::Ready(Err(self.fail(ClientGone::Overrun)));
+            return Poll::Ready(Err(ClientGone::Overrun));
         }
+        self.check()?;
         while !data.is_empty() {
-            self.release_held(false);
-            let room = ready!(self.poll_room(cx, data.len().min(MAX_PIECE)))?;
-            self.held = data.split_to(room);
-            left = left.map(|left| left - room as u64);
+            let mut core = self.core.borrow_mut();
+            let n = core.room(self.key).min(data.len());
+            if n == 0 {
+                core.wait(self.key);
+                drop(core);
+                self.stream(|s| s.watch_writes(cx));
+                ready!(self.writing.poll_too_slow(cx, &mut self.alarm));
+                return Poll::Ready(Err(self.fail(ClientGone::TooSlow)));
+            }
+            left = left.map(|left| left - n as u64);
+            core.data(self.key, data.get(..n).unwrap_or_default(), left == Some(0));
+            drop(core);
+            data.advance(n);
             self.phase = Phase::Body(left);
+            if self.writing.is_waiting() {
+                self.writing.moved(n);
+            }
         }
         if left == Some(0) {
-            self.release_held(true);
             self.phase = Phase::Finished;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// What is given to the h2 crate leaves at the end of the turn, by itself.
+    /// Frames leave at the end of the turn, by themselves.
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>> {
-        self.release_held(false);
-        match self.gone {
-            Some(gone) => Poll::Ready(Err(gone)),
-            None => Poll::Ready(Ok(())),
-        }
+        Poll::Ready(self.check())
     }
 
     fn trailers(&mut self, headers: &Headers) {
-        let map = head::response_trailers(headers);
-        if self.phase != Phase::Body(None) || map.is_empty() {
-            return;
+        if self.phase == Phase::Body(None) && self.check().is_ok() {
+            self.core.borrow_mut().headers(self.key, true, |block| head::trailers(block, headers));
+            self.phase = Phase::Finished;
         }
-        self.release_held(false);
-        if let Some(send) = &mut self.send
-            && let Err(error) = send.send_trailers(map)
-        {
-            self.fail_by(&error);
-        }
-        self.phase = Phase::Finished;
     }
 
     fn finish(&mut self) {
         match self.phase {
             Phase::Body(None | Some(0)) => {
-                self.release_held(true);
+                if self.check().is_ok() {
+                    self.core.borrow_mut().end_data(self.key);
+                }
                 self.phase = Phase::Finished;
             }
             Phase::Bodyless => self.phase = Phase::Finished,
@@ -374,8 +268,8 @@ impl crate::http::Exchange for Exchange {
     }
 
     fn abort(&mut self) {
-        if !matches!(self.phase, Phase::Aborted | Phase::Finished) {
-            self.reset();
+        if self.phase != Phase::Finished {
+            self.phase = Phase::Aborted;
         }
     }
 
@@ -383,11 +277,25 @@ impl crate::http::Exchange for Exchange {
         if self.phase != Phase::Waiting || !self.upgrade {
             return self.abort();
         }
-        let opened = self.open(head::response(head, 200, None), false);
-        self.phase = if opened { Phase::Body(None) } else { Phase::Aborted };
+        self.open(head, 200, None, Phase::Body(None));
     }
 
     fn started(&self) -> bool {
         self.phase != Phase::Waiting
+    }
+}
+
+impl Drop for Exchange {
+    /// An answer that did not end is reset, whatever the reason: it must look broken.
+    fn drop(&mut self) {
+        let reason = match self.gone {
+            Some(ClientGone::Cancelled | ClientGone::Closed) => Reason::Cancel,
+            Some(ClientGone::Malformed(_)) => Reason::Protocol,
+            Some(ClientGone::TooSlow) => Reason::Calm,
+            Some(ClientGone::Overrun) | None => Reason::Internal,
+        };
+        let mut core = self.core.borrow_mut();
+        core.credit_connection(self.shown.len());
+        core.forget(self.key, reason);
     }
 }

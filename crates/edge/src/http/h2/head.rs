@@ -1,22 +1,17 @@
-//! Heads between the h2 crate's types and ours.
+//! Decoded fields to request heads and trailers; answers' heads to header blocks.
 
-use std::cell::RefCell;
-
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
-use mezu_model::{Headers, Known, Limits, Method, RequestHead, ResponseHead, Scheme, Upgrade, known};
+use mezu_model::{
+    Headers, Known, Limits, Method, RequestHead, ResponseHead, Scheme, Upgrade,
+    headers::{MAX_NAME, is_value_byte},
+    known,
+    method::is_token,
+};
 
 use crate::http::{
     BadRequest, date,
     fields::{self, Intake, Version},
-    target,
+    hpack, target,
 };
-
-/// What a request's head says beside what stands in the [`RequestHead`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) content_length: Option<u64>,
-}
 
 /// Why a request is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,170 +28,243 @@ impl From<BadRequest> for Fault {
     }
 }
 
-/// Reads a request head into `head`, which is empty.
-pub(super) fn request(
-    parts: &Parts,
-    head: &mut RequestHead,
-    spare: &mut String,
-    limits: &Limits,
-) -> Result<Facts, Fault> {
-    head.method =
-        Method::from_bytes(parts.method.as_str().as_bytes()).ok_or(BadRequest::Malformed("method"))?;
-    head.scheme = Scheme::Https;
-    pseudo(parts, head, spare, limits)?;
-    let mut intake = Intake::new(Version::H2, limits);
-    for (name, value) in &parts.headers {
-        field(&mut intake, name, value, head).map_err(|problem| match intake.violation {
+pub(super) fn violation<T>(rule: &'static str) -> Result<T, Fault> {
+    Err(Fault::Protocol(BadRequest::Malformed(rule)))
+}
+
+const METHOD: u8 = 1;
+const SCHEME: u8 = 2;
+const AUTHORITY: u8 = 4;
+const PATH: u8 = 8;
+const PROTOCOL: u8 = 16;
+
+/// Builds a request head from fields as they are decoded. After the first fault it only listens.
+pub(super) struct RequestIntake<'h> {
+    head: &'h mut RequestHead,
+    spare: &'h mut String,
+    limits: &'h Limits,
+    intake: Intake,
+    fault: Option<Fault>,
+    seen: u8,
+    regular: bool,
+    star: bool,
+    websocket: bool,
+}
+
+impl<'h> RequestIntake<'h> {
+    /// `head` is empty.
+    pub(super) fn new(head: &'h mut RequestHead, spare: &'h mut String, limits: &'h Limits) -> Self {
+        head.scheme = Scheme::Https;
+        Self {
+            head,
+            spare,
+            limits,
+            intake: Intake::new(Version::H2, limits),
+            fault: None,
+            seen: 0,
+            regular: false,
+            star: false,
+            websocket: false,
+        }
+    }
+
+    pub(super) fn take(&mut self, name: &[u8], value: &[u8]) {
+        if self.fault.is_none() {
+            let taken = match name.first() {
+                Some(b':') => self.pseudo(name, value),
+                _ => self.field(name, value),
+            };
+            self.fault = taken.err();
+        }
+    }
+
+    /// The end of the head; the declared length of the body.
+    pub(super) fn end(mut self) -> Result<Option<u64>, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.intake.end(self.head);
+        self.complete()?;
+        Ok(self.intake.content_length)
+    }
+
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        self.regular = true;
+        check_field(name, value)?;
+        let intake = &mut self.intake;
+        intake.field(name, value, self.head).map_err(|problem| match intake.violation {
             true => Fault::Protocol(problem),
             false => Fault::Request(problem),
-        })?;
+        })
     }
-    intake.end(head);
-    if head.host.is_empty() {
-        return Err(Fault::Protocol(BadRequest::Malformed("no authority")));
-    }
-    upgrade(parts, &intake, head)?;
-    Ok(Facts { content_length: intake.content_length })
-}
 
-fn field(
-    intake: &mut Intake,
-    name: &HeaderName,
-    value: &HeaderValue,
-    head: &mut RequestHead,
-) -> Result<(), BadRequest> {
-    let value = value.as_bytes();
-    if value.first().is_some_and(is_blank) || value.last().is_some_and(is_blank) {
-        return intake.violates("white space around a header value");
-    }
-    intake.field(name.as_str().as_bytes(), value, head)
-}
-
-fn is_blank(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t')
-}
-
-fn pseudo(parts: &Parts, head: &mut RequestHead, spare: &mut String, limits: &Limits) -> Result<(), BadRequest> {
-    if !matches!(parts.uri.scheme_str(), Some("https" | "http")) {
-        return Err(BadRequest::Malformed("scheme"));
-    }
-    if let Some(authority) = parts.uri.authority() {
-        target::authority(authority.as_str().as_bytes(), &mut head.host, &mut head.port)?;
-    }
-    let path = parts.uri.path_and_query().map_or("", |p| p.as_str());
-    if path.len() > limits.uri_bytes {
-        return Err(BadRequest::UriTooLong);
-    }
-    if path == "*" && head.method == Method::Options {
-        head.path.push('*');
-        return Ok(());
-    }
-    target::path_and_query(path.as_bytes(), head, spare)
-}
-
-/// Extended CONNECT (RFC 8441) is a WebSocket or nothing; it goes on as the GET that h1 would have sent.
-fn upgrade(parts: &Parts, intake: &Intake, head: &mut RequestHead) -> Result<(), BadRequest> {
-    match (&head.method, parts.extensions.get::<h2::ext::Protocol>()) {
-        (Method::Connect, Some(protocol)) if protocol.as_str() == "websocket" => {
-            if intake.websocket_version != Some(true) {
-                return Err(BadRequest::WebSocketVersion);
-            }
-            head.method = Method::Get;
-            head.upgrade = Some(Upgrade::WebSocket);
-            Ok(())
-        }
-        (Method::Connect | Method::Trace, _) => Err(BadRequest::Method),
-        _ => Ok(()),
-    }
-}
-
-/// Trailers of a request; what must not be in them is left out.
-pub(super) fn request_trailers(map: &HeaderMap, limits: &Limits) -> Result<Headers, &'static str> {
-    if map.len() > limits.trailer_count {
-        return Err("too many trailers");
-    }
-    let mut trailers = Headers::new();
-    for (name, value) in map {
-        let mut lower = [0u8; mezu_model::headers::MAX_NAME];
-        let name = fields::lowercase(name.as_str().as_bytes(), &mut lower).map_err(|_| "trailer name")?;
-        if fields::is_trailer(name) {
-            trailers.push(name, value.as_bytes()).map_err(|_| "trailer value")?;
-        }
-    }
-    Ok(trailers)
-}
-
-/// An answer's head for the wire. `length` is what `content-length` says.
-pub(super) fn response(head: &ResponseHead, status: u16, length: Option<u64>) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let map = response.headers_mut();
-    map.reserve(head.headers.len() + 2);
-    copy(&head.headers, map, |known| {
-        known != known::CONTENT_LENGTH && known != known::SEC_WEBSOCKET_ACCEPT && !fields::is_hop_by_hop(known)
-    });
-    if let Some(length) = length {
-        map.insert(http::header::CONTENT_LENGTH, length.into());
-    }
-    if status >= 200 && !map.contains_key(http::header::DATE) {
-        map.insert(http::header::DATE, date_value());
-    }
-    response
-}
-
-/// Trailers of an answer for the wire.
-pub(super) fn response_trailers(headers: &Headers) -> HeaderMap {
-    let mut map = HeaderMap::with_capacity(headers.len());
-    copy(headers, &mut map, |known| fields::is_trailer(known.as_str().as_bytes()));
-    map
-}
-
-/// All values lie in one allocation that the map's values share.
-fn copy(headers: &Headers, map: &mut HeaderMap, keep: impl Fn(Known) -> bool) {
-    let size = headers.iter().map(|h| h.value.len()).sum();
-    let mut text = BytesMut::with_capacity(size);
-    headers.iter().for_each(|h| text.extend_from_slice(h.value));
-    let mut text = text.freeze();
-    for field in headers.iter() {
-        let value = text.split_to(field.value.len());
-        let name = match field.known {
-            Some(known) if keep(known) => known_name(known),
-            Some(_) => None,
-            None => HeaderName::from_bytes(field.name).ok(),
+    fn pseudo(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        let which = match name {
+            b":method" => METHOD,
+            b":scheme" => SCHEME,
+            b":authority" => AUTHORITY,
+            b":path" => PATH,
+            b":protocol" => PROTOCOL,
+            _ => return violation("unknown pseudo-header"),
         };
-        if let (Some(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(value)) {
-            map.append(name, value);
+        if self.regular || self.seen & which != 0 {
+            return violation("pseudo-header twice or behind a field");
         }
+        self.seen |= which;
+        self.intake.count(name, value)?;
+        match which {
+            METHOD => self.method(value),
+            SCHEME if value.eq_ignore_ascii_case(b"https") || value.eq_ignore_ascii_case(b"http") => Ok(()),
+            SCHEME => Err(BadRequest::Malformed("scheme").into()),
+            AUTHORITY => Ok(target::authority(value, &mut self.head.host, &mut self.head.port)?),
+            PATH => self.path(value),
+            _ => {
+                self.websocket = value == b"websocket";
+                Ok(())
+            }
+        }
+    }
+
+    fn method(&mut self, value: &[u8]) -> Result<(), Fault> {
+        match Method::from_bytes(value) {
+            Some(method) => {
+                self.head.method = method;
+                Ok(())
+            }
+            None if !value.is_empty() && value.iter().all(|b| is_token(*b)) => {
+                Err(BadRequest::Malformed("method too long").into())
+            }
+            None => violation("method"),
+        }
+    }
+
+    fn path(&mut self, value: &[u8]) -> Result<(), Fault> {
+        if value.len() > self.limits.uri_bytes {
+            return Err(BadRequest::UriTooLong.into());
+        }
+        match value.first() {
+            None => violation("empty :path"),
+            Some(b'*') if value == b"*" => {
+                self.star = true;
+                self.head.path.push('*');
+                Ok(())
+            }
+            Some(b'/') => Ok(target::path_and_query(value, self.head, self.spare)?),
+            Some(_) => violation(":path without a slash"),
+        }
+    }
+
+    fn complete(&mut self) -> Result<(), Fault> {
+        let connect = self.head.method == Method::Connect;
+        let extended = self.seen & PROTOCOL != 0;
+        if extended && !connect {
+            return violation(":protocol without CONNECT");
+        }
+        let needed = if connect && !extended { METHOD | AUTHORITY } else { METHOD | SCHEME | PATH };
+        if self.seen & needed != needed || connect && !extended && self.seen & (SCHEME | PATH) != 0 {
+            return violation("pseudo-headers missing");
+        }
+        if self.head.host.is_empty() {
+            return violation("no authority");
+        }
+        if self.star && self.head.method != Method::Options {
+            return violation("asterisk without OPTIONS");
+        }
+        self.upgrade(connect)
+    }
+
+    /// Extended CONNECT (RFC 8441) is a WebSocket or nothing; it goes on as the GET that h1 would have sent.
+    fn upgrade(&mut self, connect: bool) -> Result<(), Fault> {
+        if connect && self.websocket {
+            if self.intake.websocket_version != Some(true) {
+                return Err(BadRequest::WebSocketVersion.into());
+            }
+            self.head.method = Method::Get;
+            self.head.upgrade = Some(Upgrade::WebSocket);
+        } else if connect || self.head.method == Method::Trace {
+            return Err(BadRequest::Method.into());
+        }
+        Ok(())
     }
 }
 
-thread_local! {
-    static NAMES: RefCell<Vec<Option<HeaderName>>> = const { RefCell::new(Vec::new()) };
-    static DATE: RefCell<([u8; 29], Option<HeaderValue>)> = const { RefCell::new(([0; 29], None)) };
+/// What RFC 9113 §8.2 asks of every field.
+fn check_field(name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    if name.is_empty() || !name.iter().all(|b| is_token(*b) && !b.is_ascii_uppercase()) {
+        return violation("header name");
+    }
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    if !value.iter().all(|b| is_value_byte(*b)) || blank(value.first()) || blank(value.last()) {
+        return violation("header value");
+    }
+    Ok(())
 }
 
-/// Parsed once per thread and name.
-fn known_name(known: Known) -> Option<HeaderName> {
-    NAMES.with_borrow_mut(|names| {
-        let index = usize::from(known.index());
-        if names.len() <= index {
-            names.resize(256, None);
-        }
-        let slot = names.get_mut(index)?;
-        if slot.is_none() {
-            *slot = HeaderName::from_bytes(known.as_str().as_bytes()).ok();
-        }
-        slot.clone()
-    })
+/// Collects the trailers of a request.
+pub(super) struct TrailerIntake<'l> {
+    headers: Headers,
+    count: usize,
+    size: usize,
+    limits: &'l Limits,
+    fault: Option<&'static str>,
 }
 
-fn date_value() -> HeaderValue {
-    let now = date::now();
-    DATE.with_borrow_mut(|(text, value)| {
-        if *text != now || value.is_none() {
-            *text = now;
-            *value = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&now)).ok();
+impl<'l> TrailerIntake<'l> {
+    pub(super) fn new(limits: &'l Limits) -> Self {
+        Self { headers: Headers::new(), count: 0, size: 0, limits, fault: None }
+    }
+
+    pub(super) fn take(&mut self, name: &[u8], value: &[u8]) {
+        self.count += 1;
+        self.size += name.len() + value.len() + 32;
+        if self.count > self.limits.trailer_count || self.size > self.limits.header_bytes / 2 {
+            self.fault = Some("trailers too large or too many");
         }
-        value.clone().unwrap_or_else(|| HeaderValue::from_static(""))
-    })
+        if self.fault.is_some() {
+            return;
+        }
+        let mut lower = [0u8; MAX_NAME];
+        match (check_field(name, value), fields::lowercase(name, &mut lower)) {
+            (Ok(()), Ok(name)) if fields::is_trailer(name) => self.headers.push_wire(name, value),
+            (Ok(()), Ok(_)) => {}
+            _ => self.fault = Some("trailer"),
+        }
+    }
+
+    pub(super) fn end(self) -> Result<Headers, &'static str> {
+        self.fault.map_or(Ok(self.headers), Err)
+    }
+}
+
+/// Writes an answer's head; `length` is what `content-length` says.
+pub(super) fn response(block: &mut Vec<u8>, head: &ResponseHead, status: u16, length: Option<u64>) {
+    hpack::status(block, status);
+    let mut dated = status < 200;
+    for field in head.headers.iter() {
+        if let Some(known) = field.known {
+            dated |= known == known::DATE;
+            if is_the_fronts(known) {
+                continue;
+            }
+        }
+        hpack::field(block, field.known, field.name, field.value);
+    }
+    if let Some(length) = length {
+        let mut digits = [0u8; 20];
+        hpack::field(block, Some(known::CONTENT_LENGTH), b"", fields::digits(length, &mut digits));
+    }
+    if !dated {
+        hpack::field(block, Some(known::DATE), b"", &date::now());
+    }
+}
+
+fn is_the_fronts(known: Known) -> bool {
+    known == known::CONTENT_LENGTH || known == known::SEC_WEBSOCKET_ACCEPT || fields::is_hop_by_hop(known)
+}
+
+/// Writes an answer's trailers.
+pub(super) fn trailers(block: &mut Vec<u8>, headers: &Headers) {
+    for field in headers.iter().filter(|f| fields::is_trailer(f.name)) {
+        hpack::field(block, field.known, field.name, field.value);
+    }
 }

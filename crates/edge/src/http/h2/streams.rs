@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::turn::{Bell, StreamBell};
+use super::bell::{Bell, StreamBell};
 
 pub(super) struct Streams<F> {
     slots: Vec<Slot<F>>,
@@ -30,6 +30,16 @@ impl<F: Future<Output = ()>> Streams<F> {
 
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Drops all requests.
+    pub(super) fn clear(&mut self) {
+        self.slots.clear();
+        self.free.clear();
     }
 
     /// Takes a request in; it is polled in this turn.

@@ -12,5 +12,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::{Broken, Decoder};
+pub(crate) use decode::Decoder;
 pub(crate) use encode::{field, status, table_size_zero};

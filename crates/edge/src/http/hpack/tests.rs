@@ -2,14 +2,14 @@
 
 use mezu_model::known;
 
-use super::{Broken, Decoder, field, status};
+use super::{Decoder, decode::Broken, field, status};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|b| *b != b' ').collect();
     digits.chunks(2).map(|p| u8::from_str_radix(std::str::from_utf8(p).unwrap(), 16).unwrap()).collect()
 }
 
-fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<String, Broken> {
+fn text(decoder: &mut Decoder, block: &[u8]) -> Result<String, Broken> {
     let mut text = String::new();
     decoder.block(block, |name, value| {
         text += &format!("{}: {}\n", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
@@ -38,7 +38,7 @@ fn requests_of_appendix_c() {
             ":method: GET\n:scheme: https\n:path: /index.html\n:authority: www.example.com\ncustom-key: custom-value\n",
         ];
         for (block, head) in blocks.iter().zip(heads) {
-            assert_eq!(decode(&mut decoder, &hex(block)).unwrap(), head);
+            assert_eq!(text(&mut decoder, &hex(block)).unwrap(), head);
         }
     }
 }
@@ -48,12 +48,12 @@ fn responses_of_appendix_c_evict() {
     let mut decoder = Decoder::new(256);
     let first = "4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3120 \
                  474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d";
-    decode(&mut decoder, &hex(first)).unwrap();
-    let second = decode(&mut decoder, &hex("4803 3330 37c1 c0bf")).unwrap();
+    text(&mut decoder, &hex(first)).unwrap();
+    let second = text(&mut decoder, &hex("4803 3330 37c1 c0bf")).unwrap();
     assert!(second.starts_with(":status: 307\ncache-control: private\ndate: Mon"), "{second}");
     // The 302 was evicted for the 307.
-    assert_eq!(decode(&mut decoder, &[0x80 | 65]).unwrap(), "cache-control: private\n");
-    assert_eq!(decode(&mut decoder, &[0x80 | 66]), Err(Broken));
+    assert_eq!(text(&mut decoder, &[0x80 | 65]).unwrap(), "cache-control: private\n");
+    assert_eq!(text(&mut decoder, &[0x80 | 66]), Err(Broken));
 }
 
 #[test]
@@ -71,22 +71,22 @@ fn broken_blocks_are_refused() {
         "3f e2 1f",               // 4097
         "00 82 ffff 0161",        // end of string in a name
     ] {
-        assert_eq!(decode(&mut Decoder::new(4096), &hex(block)), Err(Broken), "{block}");
+        assert_eq!(text(&mut Decoder::new(4096), &hex(block)), Err(Broken), "{block}");
     }
     let mut decoder = Decoder::new(4096);
-    assert_eq!(decode(&mut decoder, &hex("3fe11f 20 3fe11f 82")).unwrap(), ":method: GET\n");
+    assert_eq!(text(&mut decoder, &hex("3fe11f 20 3fe11f 82")).unwrap(), ":method: GET\n");
 }
 
 #[test]
 fn entries_larger_than_the_table_empty_it() {
     let mut decoder = Decoder::new(64);
-    decode(&mut decoder, &hex("4001 6101 62")).unwrap();
-    assert_eq!(decode(&mut decoder, &[0xbe]).unwrap(), "a: b\n");
+    text(&mut decoder, &hex("4001 6101 62")).unwrap();
+    assert_eq!(text(&mut decoder, &[0xbe]).unwrap(), "a: b\n");
     let mut block = hex("4001 637f 00");
     block.splice(3.., [0x7f, 0x00]);
     block.extend([b'x'; 127]);
-    decode(&mut decoder, &block).unwrap();
-    assert_eq!(decode(&mut decoder, &[0xbe]), Err(Broken));
+    text(&mut decoder, &block).unwrap();
+    assert_eq!(text(&mut decoder, &[0xbe]), Err(Broken));
 }
 
 #[test]
@@ -100,11 +100,11 @@ fn what_is_encoded_is_decoded() {
     field(&mut block, Some(known::MEZU_RAY), b"mezu-ray", long.as_bytes());
     field(&mut block, Some(known::WWW_AUTHENTICATE), b"www-authenticate", b"");
     field(&mut block, None, "x-".repeat(80).as_bytes(), b"y");
-    let text = decode(&mut Decoder::new(4096), &block).unwrap();
+    let decoded = text(&mut Decoder::new(4096), &block).unwrap();
     let expected = format!(
         "{}content-type: text/plain\nmezu-ray: {long}\nwww-authenticate: \n{}: y\n",
         [200, 204, 206, 304, 400, 404, 500, 100, 101, 418, 503, 999].map(|c| format!(":status: {c}\n")).concat(),
         "x-".repeat(80)
     );
-    assert_eq!(text, expected);
+    assert_eq!(decoded, expected);
 }

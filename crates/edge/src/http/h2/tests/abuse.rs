@@ -258,6 +258,6 @@ fn garbage_and_silence_instead_of_a_preface() {
         conn.io.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
         timeout(Duration::from_secs(5), &mut conn.front).await.unwrap().unwrap();
         let conn = raw(Limits::default());
-        timeout(Duration::from_secs(11), conn.front).await.unwrap().unwrap();
+        timeout(Duration::from_secs(13), conn.front).await.unwrap().unwrap();
     });
 }

@@ -1,4 +1,4 @@
-//! The h2 crate's client, and raw frames where that is too well-behaved.
+//! Against the h2 crate's client, and by raw frames where that is too well-behaved.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -129,6 +129,8 @@ pub struct Connection {
     live: Liveness,
     last_id: u32,
     retained: usize,
+    /// What the windows of all streams have grown by: never more than half of the carrier's.
+    grown: usize,
     /// Gate: parked streams in the order of their deadlines.
     parked: VecDeque<(Instant, StreamId)>,
     /// Control frames that the peer may still send in this second.
@@ -171,6 +173,7 @@ impl Connection {
             live,
             last_id: 0,
             retained: 0,
+            grown: 0,
             parked: VecDeque::new(),
             control: input::CONTROL_PER_SECOND,
             control_since: now,
@@ -337,6 +340,13 @@ impl Connection {
         }
     }
 
+    /// Grants the carrier more when slow readers have used it up.
+    fn relieve(&mut self) {
+        if let Some(grant) = self.window.relieve(&tuning(self.now, &self.live, &self.config, true)) {
+            self.out.frame(Kind::Credit, false, 0, &grant.to_be_bytes());
+        }
+    }
+
     /// Empties a stream's queue.
     fn discard(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
@@ -355,7 +365,9 @@ impl Connection {
     /// Takes a stream out of the tables if it has ended.
     #[inline]
     fn sweep(&mut self, id: StreamId) {
-        if self.streams.sweep(id) && self.streams.open_len() == 0 {
+        let Some(extra) = self.streams.sweep(id) else { return };
+        self.grown = self.grown.saturating_sub(extra);
+        if self.streams.open_len() == 0 {
             self.live.active(self.now);
             if self.drain.sent || self.drain.received {
                 self.check_drained();

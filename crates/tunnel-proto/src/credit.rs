@@ -1,8 +1,12 @@
 //! Credit: how many body bytes may be under way (docs/protocol.md §6).
 //!
 //! The receiver owns the window and returns credit when half of it has been consumed. When that half went by in less
-//! than two round trips the window is what holds the sender back, so it doubles, up to its maximum and as long as the
-//! process has room. Every window of a peer thus converges on what bandwidth × delay needs and no more.
+//! than two round trips the window is what holds the sender back, so it doubles, up to its maximum and as long as
+//! there is room; when it took more than sixteen, the window is far too large and halves, down to where it began. So
+//! every window converges on what bandwidth × delay needs.
+//!
+//! The carrier's window must not become a way for slow streams to starve the others: when what they leave unread has
+//! used it up it grows regardless of rates, up to its maximum.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +20,8 @@ pub const CARRIER_START: u32 = 1024 * 1024;
 pub const MAX_CREDIT: u32 = (1 << 31) - 1;
 /// Round trip assumed until one was measured.
 const UNMEASURED: Duration = Duration::from_millis(20);
+/// Round trip assumed at least: on a busy machine programs take their turns this slowly, however near the peer is.
+const TURN: Duration = Duration::from_millis(5);
 
 /// What we may still send.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +57,7 @@ pub(crate) struct Tuning {
     pub now: Instant,
     pub rtt: Option<Duration>,
     pub max: u32,
-    /// The process has room for larger windows.
+    /// There is room for larger windows.
     pub may_grow: bool,
     /// The process is short of memory.
     pub must_shrink: bool,
@@ -78,6 +84,26 @@ impl RecvWindow {
         self.size
     }
 
+    /// What it has grown by.
+    #[inline]
+    pub(crate) const fn extra(&self) -> usize {
+        (self.size - self.start) as usize
+    }
+
+    /// Whether most of where it began is used up.
+    #[inline]
+    pub(crate) const fn is_low(&self) -> bool {
+        self.allow < self.start / 2
+    }
+
+    /// Grows a window that is low because what it let in is not consumed.
+    pub(crate) fn relieve(&mut self, tuning: &Tuning) -> Option<u32> {
+        let step = if tuning.may_grow { tuning.max.saturating_sub(self.size).min(self.start) } else { 0 };
+        self.size += step;
+        self.allow += step;
+        (step > 0).then_some(step)
+    }
+
     /// Counts `n` received bytes.
     #[inline]
     pub(crate) fn receive(&mut self, n: usize, stream: u32) -> Result<(), Violation> {
@@ -99,10 +125,14 @@ impl RecvWindow {
             let surplus = self.size.saturating_sub(self.start).min(grant);
             self.size -= surplus;
             grant -= surplus;
-        } else if tuning.may_grow && self.was_short_of(tuning) {
+        } else if tuning.may_grow && self.went_by_in(2, tuning) {
             let larger = self.size.saturating_mul(2).min(tuning.max.max(self.size));
             grant = grant.saturating_add(larger - self.size);
             self.size = larger;
+        } else if !self.went_by_in(16, tuning) {
+            let surplus = (self.size / 2).min(self.size - self.start).min(grant);
+            self.size -= surplus;
+            grant -= surplus;
         }
         self.pending = 0;
         self.since = Some(tuning.now);
@@ -110,9 +140,11 @@ impl RecvWindow {
         (grant > 0).then_some(grant)
     }
 
-    fn was_short_of(&self, tuning: &Tuning) -> bool {
+    /// Whether half a window was consumed within so many round trips.
+    fn went_by_in(&self, round_trips: u32, tuning: &Tuning) -> bool {
         let Some(since) = self.since else { return false };
-        tuning.now.saturating_duration_since(since) < tuning.rtt.unwrap_or(UNMEASURED) * 2
+        let rtt = tuning.rtt.unwrap_or(UNMEASURED).max(TURN);
+        tuning.now.saturating_duration_since(since) < rtt * round_trips
     }
 }
 
@@ -162,14 +194,44 @@ mod tests {
             now += Duration::from_millis(gap_ms);
             let half = window.size() / 2;
             window.receive(half as usize, 1).unwrap();
-            let grant = window.consume(half as usize, || tuning(now, 100)).unwrap();
-            (window.size() / STREAM_START, grant >= half)
+            let grant = window.consume(half as usize, || tuning(now, 100));
+            (window.size() / STREAM_START, grant.is_some_and(|grant| grant >= half))
         };
         assert_eq!(step(0), (1, true), "the first half proves nothing");
         assert_eq!(step(500), (1, true), "slow");
         assert_eq!(step(150), (2, true));
         assert_eq!(step(150), (4, true));
         assert_eq!([step(150).0, step(150).0, step(150).0], [8, 16, 16], "never past its maximum");
+        assert_eq!([step(1500).0, step(1700).0, step(1700).0], [16, 8, 4], "far too large");
+    }
+
+    #[test]
+    fn a_shrinking_window_leaves_the_sender_all_of_what_remains() {
+        let mut now = Instant::now();
+        let mut window = RecvWindow::new(STREAM_START);
+        window.receive(STREAM_START as usize / 2, 1).unwrap();
+        window.consume(STREAM_START as usize / 2, || tuning(now, 100));
+        window.receive(STREAM_START as usize / 2, 1).unwrap();
+        window.consume(STREAM_START as usize / 2, || tuning(now, 100));
+        assert_eq!(window.size(), 2 * STREAM_START);
+        now += Duration::from_secs(9);
+        window.receive(STREAM_START as usize, 1).unwrap();
+        assert_eq!(window.consume(STREAM_START as usize, || tuning(now, 100)), None);
+        assert_eq!((window.size(), window.allow), (STREAM_START, STREAM_START));
+    }
+
+    #[test]
+    fn a_window_used_up_by_what_is_not_read_grows_in_steps() {
+        let mut window = RecvWindow::new(CARRIER_START);
+        let tuning = Tuning { max: 2 * CARRIER_START, ..tuning(Instant::now(), 1) };
+        window.receive(CARRIER_START as usize / 2, 0).unwrap();
+        assert!(!window.is_low());
+        window.receive(1, 0).unwrap();
+        assert!(window.is_low());
+        assert_eq!(window.relieve(&Tuning { may_grow: false, ..tuning }), None);
+        assert_eq!(window.relieve(&tuning), Some(CARRIER_START));
+        assert_eq!(window.relieve(&tuning), None);
+        assert_eq!(window.extra(), CARRIER_START as usize);
     }
 
     #[test]

@@ -75,18 +75,20 @@ impl Streams {
         Some((StreamId { slot, wire }, stream))
     }
 
-    /// Takes what has ended out of the tables; true when that closed the stream on the wire just now.
+    /// Takes what has ended out of the tables. When that closed the stream on the wire just now: what its window had
+    /// grown by.
     #[inline]
-    pub(crate) fn sweep(&mut self, id: StreamId) -> bool {
-        let Some(stream) = self.slots.get_mut(id.slot()).filter(|stream| stream.id == id.wire) else { return false };
+    pub(crate) fn sweep(&mut self, id: StreamId) -> Option<usize> {
+        let stream = self.slots.get_mut(id.slot()).filter(|stream| stream.id == id.wire)?;
         if !stream.is_closed() {
-            return false;
+            return None;
         }
+        let extra = stream.window.extra();
         if !stream.held {
             stream.id = 0;
             self.free.push(id.slot);
         }
-        self.open.remove(&id.wire).is_some()
+        self.open.remove(&id.wire).map(|_| extra)
     }
 
     #[cfg(test)]
@@ -134,13 +136,13 @@ mod tests {
         let a = streams.insert(1, Sending::Body, Receiving::Body, Park::No);
         let b = streams.insert(2, Sending::Body, Receiving::Body, Park::No);
         assert_ne!(a.slot(), b.slot());
-        assert!(!streams.sweep(a));
+        assert_eq!(streams.sweep(a), None);
         let stream = streams.get_mut(a).unwrap();
         (stream.sending, stream.receiving) = (Sending::Done, Receiving::Done);
-        assert!(streams.sweep(a) && !streams.sweep(a));
+        assert_eq!((streams.sweep(a), streams.sweep(a)), (Some(0), None));
         assert!(streams.find(1).is_none() && streams.get(a).is_some(), "held though closed");
         streams.get_mut(a).unwrap().held = false;
-        assert!(!streams.sweep(a));
+        assert_eq!(streams.sweep(a), None);
         assert!(streams.get(a).is_none());
         let c = streams.insert(3, Sending::Body, Receiving::Body, Park::No);
         assert_eq!(c.slot(), a.slot());

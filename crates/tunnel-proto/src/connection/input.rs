@@ -59,6 +59,9 @@ impl Connection {
             self.live.heard(self.now);
         }
         let mut result = self.take_frames(input);
+        if self.window.is_low() {
+            self.relieve();
+        }
         if result.is_ok() && self.out.len() > self.config.output_max {
             result = Err(Violation::NotReading);
         }

@@ -2,6 +2,7 @@
 
 use super::{Bytes, Connection, Item, Reason, StreamId, alarm, tuning};
 use crate::Role;
+use crate::credit::Tuning;
 use crate::error::StreamError;
 use crate::frames::Kind;
 use crate::incoming::{Incoming, Request, Response, Trailers};
@@ -68,7 +69,13 @@ impl Connection {
         if stream.receiving == Receiving::Done || self.dead.is_some() {
             return;
         }
-        let grant = stream.window.consume(n, || tuning(self.now, &self.live, &self.config, false));
+        let before = stream.window.extra();
+        let room = self.config.carrier_window as usize / 2 - self.grown.min(self.config.carrier_window as usize / 2);
+        let grant = stream.window.consume(n, || {
+            let tuning = tuning(self.now, &self.live, &self.config, false);
+            Tuning { may_grow: tuning.may_grow && room > before, ..tuning }
+        });
+        self.grown = self.grown + stream.window.extra() - before;
         if let Some(grant) = grant {
             self.out.frame(Kind::Credit, false, id.wire(), &grant.to_be_bytes());
         }

@@ -32,7 +32,7 @@ fn a_writer_stops_at_the_streams_credit_and_is_told_when_there_is_more() {
 
 #[test]
 fn no_more_is_held_than_the_carrier_grants() {
-    let mut pair = Pair::new();
+    let mut pair = Pair::with(|config| config.carrier_window = CARRIER_START);
     let chunk = vec![7; 64 * 1024];
     let mut sent = 0;
     for _ in 0..20 {
@@ -204,6 +204,49 @@ fn large_heads_go_in_one_frame() {
     let before = pair.edge.output().len();
     let refused = pair.edge.open(&Context::default(), &head, 0, OpenOptions::default());
     assert_eq!((refused.err(), pair.edge.output().len()), (Some(OpenError::HeadTooLarge), before));
+}
+
+/// Twenty readers that do not read, on windows of any size, take nothing from one that does.
+#[test]
+fn stalled_streams_do_not_starve_the_carrier() {
+    let mut pair = Pair::new();
+    let chunk = vec![0; 2 << 20];
+    let mut stalled = Vec::new();
+    for _ in 0..20 {
+        let (edge, gate, _) = pair.opened(OpenOptions::default());
+        stalled.push(gate);
+        // Each is read fast at first, so that its window grows, and then no more.
+        for _ in 0..40 {
+            pair.edge.send_data(edge, &chunk, false).unwrap();
+            pair.pump();
+            while data(&mut pair.gate, gate).is_some() {}
+            pair.pump();
+        }
+        for _ in 0..8 {
+            // The writers of the others have nothing more to say.
+            pair.edge.turns.forget();
+            pair.edge.send_data(edge, &chunk, false).unwrap();
+            pair.pump();
+        }
+    }
+    assert!(pair.gate.held() > 4 << 20, "{}", pair.gate.held());
+    assert!(pair.gate.grown <= 9 << 20);
+    let (edge, gate, _) = pair.opened(OpenOptions::default());
+    let mut got = 0;
+    for _ in 0..100 {
+        pair.edge.turns.forget();
+        pair.edge.send_data(edge, &chunk, false).unwrap();
+        pair.pump();
+        while let Some(data) = data(&mut pair.gate, gate) {
+            got += data.len();
+        }
+        pair.pump();
+    }
+    assert!(got >= 100 * QUANTUM, "{got}");
+    stalled.into_iter().for_each(|id| pair.gate.release(id));
+    pair.gate.release(gate);
+    pair.pump();
+    assert_eq!(pair.gate.held(), 0);
 }
 
 #[test]

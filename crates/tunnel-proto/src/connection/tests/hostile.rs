@@ -1,7 +1,7 @@
 //! Peers that do not keep to the protocol: each is found out, none does harm.
 
 use super::*;
-use crate::credit::STREAM_START;
+use crate::credit::{CARRIER_START, STREAM_START};
 use crate::frames::{MAX_PAYLOAD, header};
 use crate::heads::{HeadLimits, put_request, put_response};
 
@@ -149,7 +149,7 @@ fn more_bytes_than_credit_are_a_violation_on_stream_and_carrier() {
     over.push(frame(Kind::Data, false, 1, &[0]));
     assert_eq!(gate_says(&over), Err(Violation::CreditOverrun(1)));
 
-    let mut pair = Pair::new();
+    let mut pair = Pair::with(|config| config.carrier_window = CARRIER_START);
     let many: Vec<u8> = (1..=16).flat_map(fill).flatten().collect();
     assert_eq!(pair.gate.handle_input(pair.now, &mut BytesMut::from(&many[..])), Ok(()));
     let mut more = request_frame(17, false, false);

@@ -1,6 +1,7 @@
 //! One connection to a workload and what it still has to write.
 
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -16,6 +17,8 @@ use super::io::Io;
 
 /// More room than this is given back when a connection goes idle.
 const KEEP_OUT: usize = 8 * 1024;
+/// Body pieces that one write takes.
+pub(crate) const MAX_PIECES: usize = 8;
 
 /// A connection. Idle it holds a socket, a timer and a small buffer.
 #[derive(Debug)]
@@ -24,8 +27,8 @@ pub(crate) struct Connection {
     /// Heads and chunk lines; `sent` of it is written.
     pub out: Vec<u8>,
     sent: usize,
-    /// Body bytes to go after `out`, as they came from the tunnel.
-    body: Bytes,
+    /// Body pieces to go after `out`, as they came from the tunnel.
+    body: VecDeque<Bytes>,
     /// What ends the chunk.
     tail: &'static [u8],
     /// Kept for the life of the connection: moving a registered timer later costs no lock, making one does.
@@ -40,16 +43,22 @@ impl Connection {
             io,
             out: Vec::with_capacity(1024),
             sent: 0,
-            body: Bytes::new(),
+            body: VecDeque::new(),
             tail: b"",
             clock: Box::pin(sleep_until(Instant::now())),
             used: false,
         })
     }
 
-    /// Queues body bytes. Only when nothing else is queued.
-    pub(crate) fn queue(&mut self, body: Bytes, tail: &'static [u8]) {
-        self.body = body;
+    /// Queues a body piece behind those that are queued.
+    pub(crate) fn queue(&mut self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.body.push_back(piece);
+        }
+    }
+
+    /// What comes after the queued pieces.
+    pub(crate) fn set_tail(&mut self, tail: &'static [u8]) {
         self.tail = tail;
     }
 
@@ -63,8 +72,15 @@ impl Connection {
                 }
                 ready!(Pin::new(&mut self.io).poll_write(cx, out))?
             } else {
-                let slices = [IoSlice::new(out), IoSlice::new(&self.body), IoSlice::new(self.tail)];
-                ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices))?
+                let mut slices = [IoSlice::new(b""); MAX_PIECES + 2];
+                let all = std::iter::once(out).chain(self.body.iter().map(AsRef::as_ref)).chain([self.tail]);
+                let mut used = 0;
+                for (slot, part) in slices.iter_mut().zip(all.filter(|part| !part.is_empty())) {
+                    *slot = IoSlice::new(part);
+                    used += 1;
+                }
+                let slices = slices.get(..used).unwrap_or_default();
+                ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))?
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -85,9 +101,14 @@ impl Connection {
         let of_out = written.min(self.out.len() - self.sent);
         self.sent += of_out;
         written -= of_out;
-        let of_body = written.min(self.body.len());
-        self.body.advance(of_body);
-        written -= of_body;
+        while let Some(first) = self.body.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.body.pop_front();
+        }
         self.tail = self.tail.get(written..).unwrap_or_default();
     }
 
@@ -107,6 +128,7 @@ impl Connection {
         self.used = true;
         self.out.clear();
         self.sent = 0;
+        self.body = VecDeque::new();
         if self.out.capacity() > KEEP_OUT {
             self.out.shrink_to(KEEP_OUT);
         }

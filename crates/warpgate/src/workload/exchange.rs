@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     BadResponse, Fault, Shared,
-    connection::Connection,
+    connection::{Connection, MAX_PIECES},
     edge_stream::{EdgeStream, Incoming},
     request::Framing,
     response::{Asked, Reader, Step},
@@ -206,11 +206,44 @@ impl<'a, S: EdgeStream> Exchange<'a, S> {
                 self.upload.state = UploadState::Done;
                 continue;
             }
-            match self.stream.poll_recv(cx) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(event) => self.stage(event?)?,
+            if !self.gather(cx)? {
+                return Ok(());
             }
         }
+    }
+
+    /// Queues what the stream has for one write; false when it has nothing.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+        let (mut pieces, mut bytes) = (0, 0);
+        let mut last = None;
+        while pieces < MAX_PIECES {
+            match self.stream.poll_recv(cx) {
+                Poll::Pending => break,
+                Poll::Ready(event) => match event? {
+                    Incoming::Data(data) => {
+                        pieces += 1;
+                        bytes += data.len();
+                        self.connection.queue(data);
+                    }
+                    Incoming::Go => {}
+                    event => {
+                        last = Some(event);
+                        break;
+                    }
+                },
+            }
+        }
+        if pieces > 0 {
+            self.touched.took = true;
+            self.stage_data(bytes)?;
+        }
+        self.moved |= pieces > 0 || last.is_some();
+        match &last {
+            Some(Incoming::Trailers(trailers)) => self.stage_end(Some(trailers), bytes > 0)?,
+            Some(_) => self.stage_end(None, bytes > 0)?,
+            None => {}
+        }
+        Ok(pieces > 0 || last.is_some())
     }
 
     /// With the upload over, the stream only has news if the edge gives up.
@@ -224,60 +257,53 @@ impl<'a, S: EdgeStream> Exchange<'a, S> {
         Ok(())
     }
 
-    /// Queues one event of the stream for the workload.
-    fn stage(&mut self, event: Incoming) -> Result<(), Fault> {
-        self.moved = true;
-        match event {
-            Incoming::Data(data) => {
-                self.touched.took = true;
-                self.stage_data(data)
-            }
-            Incoming::Trailers(trailers) => self.stage_end(Some(&trailers)),
-            Incoming::End => self.stage_end(None),
-            Incoming::Go => Ok(()),
-        }
-    }
-
-    fn stage_data(&mut self, data: Bytes) -> Result<(), Fault> {
+    /// Frames the pieces that were just queued.
+    fn stage_data(&mut self, bytes: usize) -> Result<(), Fault> {
         match self.upload.framing {
             Framing::Length(_) => {
-                self.upload.left = self.upload.left.checked_sub(data.len() as u64).ok_or(Fault::BadRequest)?;
-                self.connection.queue(data, b"");
+                self.upload.left = self.upload.left.checked_sub(bytes as u64).ok_or(Fault::BadRequest)?;
             }
-            Framing::Chunked => {
-                if !data.is_empty() {
-                    push_hex(&mut self.connection.out, data.len());
-                    self.connection.queue(data, b"\r\n");
-                }
+            Framing::Chunked if bytes > 0 => {
+                push_hex(&mut self.connection.out, bytes);
+                self.connection.set_tail(b"\r\n");
             }
-            Framing::None if self.raw => self.connection.queue(data, b""),
-            Framing::None if data.is_empty() => {}
-            Framing::None => return Err(Fault::BadRequest),
+            Framing::None if !self.raw && bytes > 0 => return Err(Fault::BadRequest),
+            Framing::Chunked | Framing::None => {}
         }
         Ok(())
     }
 
-    fn stage_end(&mut self, trailers: Option<&Headers>) -> Result<(), Fault> {
+    /// Ends the upload, behind data that may be queued.
+    fn stage_end(&mut self, trailers: Option<&Headers>, data: bool) -> Result<(), Fault> {
         self.upload.state = UploadState::Ended;
         match self.upload.framing {
             Framing::Length(_) if self.upload.left > 0 => Err(Fault::BadRequest),
             Framing::Chunked => {
-                let out = &mut self.connection.out;
-                out.extend_from_slice(b"0\r\n");
-                for field in trailers.into_iter().flat_map(Headers::iter) {
-                    if super::chunked::is_forbidden(field) || super::forward::is_ours(field.known, field.name) {
-                        continue;
-                    }
-                    out.extend_from_slice(field.name);
-                    out.extend_from_slice(b": ");
-                    out.extend_from_slice(field.value);
-                    out.extend_from_slice(b"\r\n");
-                }
-                out.extend_from_slice(b"\r\n");
+                self.end_chunks(trailers, data);
                 Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    fn end_chunks(&mut self, trailers: Option<&Headers>, data: bool) {
+        let mut text = b"0\r\n".to_vec();
+        for field in trailers.into_iter().flat_map(Headers::iter) {
+            if super::chunked::is_forbidden(field) || super::forward::is_ours(field.known, field.name) {
+                continue;
+            }
+            text.extend_from_slice(field.name);
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(field.value);
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        if data {
+            // The last chunk's own end comes first.
+            self.connection.set_tail(b"");
+            text.splice(..0, *b"\r\n");
+        }
+        self.connection.queue(Bytes::from(text));
     }
 
     // ---- the way down ----
@@ -449,7 +475,7 @@ impl<'a, S: EdgeStream> Exchange<'a, S> {
         head.headers.remove(known::SEC_WEBSOCKET_ACCEPT);
         head.headers.remove(known::CONTENT_LENGTH);
         self.raw = true;
-        self.connection.queue(std::mem::take(&mut self.early), b"");
+        self.connection.queue(std::mem::take(&mut self.early));
         Ok(())
     }
 }

@@ -86,7 +86,8 @@ fn stage_buffered(connection: &mut Connection, request: &Request, framing: Frami
             connection.out.extend_from_slice(b"\r\n");
         }
     } else {
-        connection.queue(request.body.clone(), if chunked { b"\r\n" } else { b"" });
+        connection.queue(request.body.clone());
+        connection.set_tail(if chunked { b"\r\n" } else { b"" });
     }
 }
 

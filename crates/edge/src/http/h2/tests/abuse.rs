@@ -5,74 +5,21 @@ use std::time::Duration;
 use h2::{Reason, client::Builder};
 use mezu_model::Limits;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     time::{Instant, sleep, timeout},
 };
 
-use super::{Peer, Raw, get, raw, run};
+use super::{
+    Peer,
+    frames::{PREFACE, block, frame, frames_now, goodbye},
+    get, raw, run,
+};
 use crate::http::ClientGone;
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut bytes = length[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
-}
 
 /// A GET for `https://a.test/hang`.
 fn hang(stream: u32, end: bool) -> Vec<u8> {
     let block = b"\x82\x87\x41\x06a.test\x44\x05/hang";
     frame(1, if end { 5 } else { 4 }, stream, block)
-}
-
-/// The reason of the GOAWAY that ends the connection.
-async fn goodbye(raw: &mut Raw) -> Option<u32> {
-    let frames = all_frames(raw).await;
-    let (_, payload) = frames.iter().rfind(|(kind, _)| *kind == 7)?;
-    Some(u32::from_be_bytes(payload[4..8].try_into().unwrap()))
-}
-
-/// Kind and payload of all frames until the connection ends.
-async fn all_frames(raw: &mut Raw) -> Vec<(u8, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let read = timeout(Duration::from_secs(60), raw.io.read_to_end(&mut bytes)).await;
-    assert!(read.is_ok(), "the connection stays open");
-    split(&bytes)
-}
-
-/// Kind and payload of the frames that come within a second.
-async fn frames_now(raw: &mut Raw) -> Vec<(u8, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    while let Ok(Ok(1..)) = timeout(Duration::from_secs(1), raw.io.read_buf(&mut bytes)).await {}
-    split(&bytes)
-}
-
-fn split(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
-    let mut rest = bytes;
-    let mut frames = Vec::new();
-    while let [a, b, c, kind, ..] = *rest {
-        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-        frames.push((kind, rest[9..9 + length].to_vec()));
-        rest = &rest[9 + length..];
-    }
-    frames
-}
-
-/// Fields as literals without indexing (RFC 7541 §6.2.2).
-fn block(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).unwrap());
-            block.extend(text.as_bytes());
-        }
-    }
-    block
 }
 
 #[test]

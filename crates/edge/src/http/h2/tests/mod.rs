@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod abuse;
+mod frames;
 mod lifetime;
 mod requests;
+mod rules;
 
 use std::rc::Rc;
 

@@ -214,11 +214,9 @@ fn windows_are_enforced_both_ways() {
     run(async {
         // Nobody reads this body, so its window is never opened again.
         let stuck = frame(HEADERS, END_HEADERS, 1, &good_head("POST", "/hang"));
-        let (outcome, _) = outcome(&[stuck.clone(), frame(DATA, 0, 1, &[0; 16_384]).repeat(4)]).await;
-        assert_eq!(outcome, Fine);
-        let (outcome, _) =
-            outcome(&[stuck, frame(DATA, 0, 1, &[0; 16_384]).repeat(4), frame(DATA, 0, 1, b"x")]).await;
-        assert_eq!(outcome, Stream(FLOW));
+        let full = frame(DATA, 0, 1, &[0; 16_384]).repeat(4);
+        assert_eq!(outcome(&[stuck.clone(), full.clone()]).await.0, Fine);
+        assert_eq!(outcome(&[stuck, full, frame(DATA, 0, 1, b"x")]).await.0, Stream(FLOW));
 
         // Ours towards the client: nothing leaves before it opens its window, and never more than it holds.
         let mut conn = raw(Limits::default());

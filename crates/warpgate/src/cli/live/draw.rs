@@ -67,7 +67,7 @@ impl Theme {
 }
 
 /// Rows above the list of requests, without the workloads.
-const FRAME_ROWS: u16 = 9;
+const FRAME_ROWS: u16 = 10;
 
 pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme) {
     let area = frame.area();
@@ -75,7 +75,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme) {
     let workloads = workload_lines(view, theme);
     let room = area.height.saturating_sub(FRAME_ROWS);
     let workload_rows = u16::try_from(workloads.len()).unwrap_or(u16::MAX).min(room.max(2));
-    let [_, title, _, urls, counts, chart, _, list_title, list, foot] = Layout::vertical([
+    let [_, title, _, urls, counts, chart, _, list_title, list, _, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
@@ -85,6 +85,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme) {
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Min(0),
+        Constraint::Length(1),
         Constraint::Length(1),
     ])
     .areas(inner);

@@ -77,6 +77,7 @@ pub(crate) struct Worker {
 
 /// Runs a worker to its end on the calling thread.
 pub(crate) fn run(runtime: &tokio::runtime::Runtime, start: Start) {
+    mezu_runtime::thread::prefer_batches();
     // As a task, so that whoever drains can wait for the worker's end.
     let scope = start.stops.workers.clone();
     LocalSet::new().block_on(runtime, async {

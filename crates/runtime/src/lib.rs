@@ -9,6 +9,7 @@ pub mod random;
 pub mod scope;
 pub mod shutdown;
 pub mod telemetry;
+pub mod thread;
 
 pub use backoff::Backoff;
 pub use error::Chain;

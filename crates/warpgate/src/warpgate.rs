@@ -97,6 +97,7 @@ impl Warpgate {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let (stats_there, stop_there) = (stats.clone(), stop.clone());
         let thread = std::thread::Builder::new().name("warpgate".into()).spawn(move || {
+            mezu_runtime::thread::prefer_batches();
             let ended = tokio::task::LocalSet::new()
                 .block_on(&runtime, gate::run(config, stats_there, sender.clone(), stop_there));
             sender.send_modify(|status| status.ended = Some(ended));

@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub duplex: bool,
     /// Percent of reads after which a side pauses.
     pub slow: u64,
+    /// The client reads the head and then nothing for a very long time.
+    pub(crate) stalls: bool,
     /// The client goes away, or the workload breaks, after this many body bytes.
     pub cancel: Option<usize>,
     pub breaks: Option<usize>,
@@ -50,6 +52,7 @@ impl Job {
             trailers: rng.percent(20),
             duplex: rng.percent(30),
             slow: rng.pick(&[0, 0, 5, 50]),
+            stalls: false,
             cancel: fault(rng),
             breaks: fault(rng),
         }
@@ -118,6 +121,9 @@ impl Client {
     }
 
     pub(crate) fn poll(&mut self, job: &Job, connection: &mut Connection, rng: &mut Rng) -> Step {
+        if job.stalls && self.status > 0 {
+            return Step::Pause(Duration::from_secs(100_000));
+        }
         if let Err(error) = self.write(job, connection, rng) {
             // An early answer may stop the upload; the answer counts.
             if !matches!(error, StreamError::Reset(Reason::Cancelled)) {
@@ -139,6 +145,9 @@ impl Client {
                 }
                 Ok(Some(incoming)) => {
                     self.take(job, incoming);
+                    if job.stalls {
+                        return Step::Pause(Duration::from_secs(100_000));
+                    }
                     if rng.percent(job.slow) {
                         return Step::Pause(Duration::from_micros(rng.between(1, 20_000)));
                     }

@@ -1,6 +1,6 @@
 //! Edge and gate through a virtual network in virtual time, with seeded accidents.
 //!
-//! `MEZU_SIM_SEEDS=n` runs n seeds per scenario (default 250, so a thousand in all); `MEZU_SIM_SEED=s` runs only
+//! `MEZU_SIM_SEEDS=n` runs n seeds per scenario (default 200, so 1,200 in all); `MEZU_SIM_SEED=s` runs only
 //! seed s and is how a failure, whose message names its seed, is run again.
 #![allow(
     clippy::unwrap_used,
@@ -31,7 +31,7 @@ fn seeds(run: impl Fn(u64)) {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let range = match number("MEZU_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("MEZU_SIM_SEEDS").unwrap_or(250),
+        None => 0..number("MEZU_SIM_SEEDS").unwrap_or(200),
     };
     for seed in range {
         if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
@@ -93,6 +93,25 @@ fn resets_harm_nobody_else() {
             assert!(outcome == Outcome::Done || (job.is_faulty() && outcome != Outcome::Open), "{outcome:?}: {job:?}");
         }
         nothing_held(&world);
+    });
+}
+
+/// Clients that stop reading: what they hold stays bounded, and all others are served.
+#[test]
+fn stalled_readers_hold_up_nobody() {
+    seeds(|seed| {
+        let mut world = World::new(seed, 1, 14, false);
+        let stalled = 6.min(world.max_streams - 1);
+        for job in &mut world.jobs[..stalled] {
+            (job.stalls, job.down) = (true, 250_000);
+        }
+        world.run(200 * SECOND);
+        no_violations(&world);
+        for (job, outcome) in world.jobs.iter().zip(&world.outcomes) {
+            assert_eq!(*outcome, if job.stalls { Outcome::Open } else { Outcome::Done });
+        }
+        let held = world.carriers[0].edge.connection.held();
+        assert!(held <= stalled * 250_000, "{held}");
     });
 }
 

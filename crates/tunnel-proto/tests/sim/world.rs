@@ -46,6 +46,7 @@ struct Programs {
 }
 
 pub(crate) struct World {
+    pub(crate) max_streams: usize,
     pub rng: Rng,
     pub now: Duration,
     pub jobs: Vec<Job>,
@@ -77,6 +78,7 @@ impl World {
             })
             .collect();
         Self {
+            max_streams: config.agreed.max_streams as usize,
             rng,
             now: Duration::ZERO,
             outcomes: vec![Outcome::Open; jobs.len()],

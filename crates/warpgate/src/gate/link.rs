@@ -1,6 +1,6 @@
 //! One connection to the edge: dial, hold, and dial again.
 
-use std::{rc::Rc, time::Duration};
+use std::{pin::pin, rc::Rc, time::Duration};
 
 use mezu_runtime::{Backoff, Chain, spawn_local};
 use mezu_tunnel::{
@@ -23,6 +23,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A connection that stood this long is replaced at once when it goes; one that did not may be part of a loop.
 const STOOD: Duration = Duration::from_secs(5);
 
+/// How long a connection that is being made may still take when we stop.
+const LAST_DIAL: Duration = Duration::from_millis(500);
+
 /// Why a try gave no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
@@ -40,7 +43,8 @@ pub(crate) fn start(gate: &Rc<Gate>, index: usize) {
         return;
     }
     gate.tell(index, Link::Dialling);
-    spawn_local(&gate.scope, "link", hold(gate.clone(), index));
+    // Among the requests, because it may bring some even as we stop.
+    spawn_local(&gate.requests, "link", hold(gate.clone(), index));
 }
 
 async fn hold(gate: Rc<Gate>, index: usize) {
@@ -49,9 +53,14 @@ async fn hold(gate: Rc<Gate>, index: usize) {
     let mut turn = index;
     loop {
         gate.tell(index, Link::Dialling);
+        let mut opening = pin!(open(&gate, turn));
         let tried = tokio::select! {
-            tried = open(&gate, turn) => tried,
-            () = gate.scope.stopping() => return gate.tell(index, Link::Closed),
+            tried = &mut opening => tried,
+            // The edge may have taken us in already and be sending requests: then they are served before the end.
+            () = gate.scope.stopping() => match timeout(LAST_DIAL, &mut opening).await {
+                Ok(tried) => tried,
+                Err(_) => return gate.tell(index, Link::Closed),
+            },
         };
         turn += 1;
         let wait = match tried {
@@ -94,6 +103,9 @@ fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) ->
     gate.next_id.set(id + 1);
     let held = Held { id, index, worker: welcome.worker, session: session.clone() };
     gate.sessions.borrow_mut().push(held);
+    if gate.scope.is_stopping() {
+        session.drain();
+    }
     let wanted = (welcome.workers.max(1) as usize).min(gate.config.connections.max(1));
     let before = gate.wanted.replace(wanted);
     let first = gate.status.send_if_modified(|status| {

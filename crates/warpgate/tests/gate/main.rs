@@ -6,14 +6,16 @@ mod proxies;
 
 use mezu_tunnel::proto::{Reason, hello::RefusedCode};
 use mini_edge::{MiniEdge, Rules, get, local};
+use std::sync::Arc;
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
 };
 use warpgate::{Ended, Link, Target};
 
-const RULES: Rules = Rules { workers: 1, refuse: None };
+const RULES: Rules = Rules { workers: 1, refuse: None, permits: None };
 
 /// A workload that tells each request's arrival and waits for leave to answer.
 pub(crate) struct Slow {
@@ -152,6 +154,24 @@ fn a_drain_finishes_what_is_in_flight() {
         };
         let (answer, ended) = tokio::join!(asked, drained);
         assert_eq!((answer, ended), (Ok((200, b"ok".to_vec())), Ended::Drained));
+    });
+}
+
+#[test]
+fn a_connection_that_stands_only_as_it_stops_is_drained_too() {
+    local(async {
+        let permits = Arc::new(Semaphore::new(0));
+        let mut edge = MiniEdge::start(Rules { workers: 2, permits: Some(permits.clone()), ..RULES }).await;
+        let (_dir, target) = folder();
+        let gate = edge.gate().workload("web".parse().unwrap(), target).start().unwrap();
+        let first = edge.next().await;
+        gate.status().wait_for(|status| status.links.len() == 2).await.unwrap();
+        gate.drain();
+        first.draining().await;
+        permits.add_permits(1);
+        let second = edge.next().await;
+        assert_eq!(get(&second, 0, "/a.txt").await.unwrap().0, 200);
+        assert_eq!(gate.ended().await, Ended::Drained);
     });
 }
 

@@ -18,7 +18,12 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::{net::TcpListener, sync::mpsc, task::LocalSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+    task::LocalSet,
+    time::timeout,
+};
 use warpgate::{Builder, EdgeAddress, Seed, Warpgate};
 
 /// What a mini edge does with gates.
@@ -26,6 +31,8 @@ use warpgate::{Builder, EdgeAddress, Seed, Warpgate};
 pub(crate) struct Rules {
     pub workers: u32,
     pub refuse: Option<RefusedCode>,
+    /// Each welcome but the first waits for one of these.
+    pub permits: Option<Arc<Semaphore>>,
 }
 
 pub(crate) struct MiniEdge {
@@ -82,6 +89,9 @@ impl MiniEdge {
                     workloads: workloads.collect(),
                     limits: Default::default(),
                 };
+                if let Some(permits) = rules.permits.as_ref().filter(|_| number > 0) {
+                    permits.acquire().await.unwrap().forget();
+                }
                 let config = Config::new(ByteBudget::new(1 << 20));
                 let session = pending.welcome(welcome, config, &Scope::new()).unwrap();
                 sender.send(session).await.unwrap();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const RATE: f64 = 300.0;
 const GROWTH_KIB: u64 = 4 * 1024;
 
-const KINDS: [&str; 9] = [
+pub(crate) const KINDS: [&str; 9] = [
     "rapid reset",
     "MadeYouReset",
     "HTTP/2 bomb",
@@ -27,8 +27,8 @@ const KINDS: [&str; 9] = [
     "window of zero",
 ];
 
-pub(crate) async fn run(report: &mut Report, size: Size) {
-    for kind in KINDS {
+pub(crate) async fn run(report: &mut Report, size: Size, kinds: &[&'static str]) {
+    for kind in kinds.iter().copied() {
         if let Err(error) = experiment(report, size, kind).await {
             report.broke(kind, &error);
         }

@@ -64,8 +64,11 @@ fn run() -> Result<bool> {
             slow::run(&mut report, size).await;
         }
         if wants("hostile") {
-            hostile::run(&mut report, size).await;
+            hostile::run(&mut report, size, &hostile::KINDS).await;
         }
+        let chosen: Vec<&str> =
+            hostile::KINDS.into_iter().filter(|kind| arguments.iter().skip(1).any(|wanted| wanted == kind)).collect();
+        hostile::run(&mut report, size, &chosen).await;
     });
     if !short && arguments.len() < 2 {
         report.write()?;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make fuzz: every target of every crate's fuzz folder, coverage-guided, from the kept corpus. SECONDS_EACH=60 by default.
+# make fuzz: every target of the fuzz folder, coverage-guided, from the kept corpus. SECONDS_EACH=60 by default.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -10,7 +10,7 @@ has cargo-fuzz || cargo install -q cargo-fuzz || fail "needed: cargo-fuzz (cargo
 # The instrumentation needs flags that the stable compiler only takes this way.
 export RUSTC_BOOTSTRAP=1
 failed=0 ran=0
-for folder in crates/*/fuzz; do
+for folder in fuzz; do
   [ -f "$folder/Cargo.toml" ] || continue
   for target in $(cargo fuzz list --fuzz-dir "$folder"); do
     say "fuzzing $target"

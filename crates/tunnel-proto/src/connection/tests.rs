@@ -358,6 +358,14 @@ fn a_close_says_why() {
     assert!(pair.gate_events.contains(&Event::Dead));
 }
 
+/// 100,000 idle gates are what an edge shall bear.
+#[test]
+fn a_connection_and_a_stream_are_small() {
+    assert!(size_of::<Connection>() <= 1024, "{}", size_of::<Connection>());
+    assert!(size_of::<Stream>() <= 192, "{}", size_of::<Stream>());
+    assert!(size_of::<Item>() <= 160, "{}", size_of::<Item>());
+}
+
 #[test]
 fn an_idle_connection_holds_no_buffers() {
     let mut pair = Pair::new();

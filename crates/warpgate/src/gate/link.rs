@@ -111,8 +111,10 @@ fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) ->
     let first = gate.status.send_if_modified(|status| {
         let mut news = false;
         for (slot, told) in status.workloads.iter_mut().zip(&welcome.workloads) {
-            news |= slot.url.as_deref() != Some(&told.url);
-            slot.url = Some(told.url.clone());
+            // It goes to a terminal, and the edge may be anybody.
+            let url: String = told.url.chars().filter(|c| !c.is_control()).collect();
+            news |= slot.url.as_ref() != Some(&url);
+            slot.url = Some(url);
         }
         status.workers = welcome.workers;
         news

@@ -209,14 +209,11 @@ pub(crate) fn is_forbidden(field: mezu_model::Header<'_>) -> bool {
 
 /// Whether some line of a head ends with LF alone, which httparse lets pass and others read differently.
 pub(crate) fn has_bare_line_feed(head: &[u8]) -> bool {
-    let mut before = 0u8;
-    for byte in head {
-        if *byte == b'\n' && before != b'\r' {
-            return true;
-        }
-        before = *byte;
-    }
-    false
+    let after = head.get(1..).unwrap_or_default();
+    // No early end: so it is compared many bytes at a time.
+    let bare =
+        head.iter().zip(after).fold(false, |bare, (before, byte)| bare | ((*byte == b'\n') & (*before != b'\r')));
+    bare || head.first() == Some(&b'\n')
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 
 use std::{mem::MaybeUninit, ops::Range};
 
-use mezu_model::{Header, Headers, InvalidHeader, ResponseHead, known};
+use mezu_model::{Headers, InvalidHeader, Known, ResponseHead, known};
 
 use super::{
     BadResponse,
     chunked::{Decoder, has_bare_line_feed},
-    forward,
 };
 
 /// Hard bounds on a response head.
@@ -211,102 +210,91 @@ struct Framing {
     upgrade: bool,
     websocket: bool,
     idle_hint: Option<u64>,
-    /// Other names that Connection lists.
-    listed: bool,
+    /// Other names that Connection lists, lowercase.
+    listed: Vec<Vec<u8>>,
 }
 
+/// Sorts the fields: what concerns this hop into the framing, what is reserved nowhere, the rest into the list.
 fn read_fields(fields: &[httparse::Header<'_>], headers: &mut Headers) -> Result<Framing, BadResponse> {
     let mut framing = Framing::default();
     for field in fields {
-        match headers.push(field.name.as_bytes(), field.value) {
+        let name = field.name.as_bytes();
+        if let Some(hop) = hop_by_hop(name) {
+            note(&mut framing, hop, field.value)?;
+            continue;
+        }
+        if is_reserved(name) {
+            continue;
+        }
+        match headers.push(name, field.value) {
             Ok(()) => {}
             // A name we do not carry is left out: nobody past us sees it, so nobody can read it differently.
             Err(InvalidHeader::Name) => {}
             Err(_) => return Err(BadResponse::Head),
         }
     }
-    let mut drop = false;
-    for field in headers.iter() {
-        drop |= note(&mut framing, field)?;
+    for value in headers.find_all(known::CONTENT_LENGTH) {
+        if framing.length.replace(content_length(value)?).is_some() {
+            return Err(BadResponse::Framing);
+        }
     }
-    if framing.listed {
-        drop_listed(headers);
-    }
-    if drop {
-        headers.retain(|field| !is_hop_by_hop(field));
+    if !framing.listed.is_empty() {
+        // None that frames the message or sets a cookie can be named away.
+        let kept = |known| matches!(known, Some(known::CONTENT_LENGTH | known::SET_COOKIE));
+        headers.retain(|field| kept(field.known) || !framing.listed.iter().any(|name| name == field.name));
     }
     Ok(framing)
 }
 
-/// Notes what a field says of framing; true when it is not to be passed on.
-fn note(framing: &mut Framing, field: Header<'_>) -> Result<bool, BadResponse> {
-    let Some(name) = field.known else {
-        return Ok(forward::is_reserved(None, field.name));
-    };
+/// Which hop-by-hop field a name is, told mostly by its length.
+fn hop_by_hop(name: &[u8]) -> Option<Known> {
+    let is = |known: Known| name.eq_ignore_ascii_case(known.as_str().as_bytes()).then_some(known);
+    match name.len() {
+        2 => is(known::TE),
+        7 => is(known::UPGRADE),
+        10 => is(known::CONNECTION).or_else(|| is(known::KEEP_ALIVE)),
+        16 => is(known::PROXY_CONNECTION),
+        17 => is(known::TRANSFER_ENCODING),
+        18 => is(known::PROXY_AUTHENTICATE),
+        _ => None,
+    }
+}
+
+/// Whether a name in any case is one that only Mezusphere may say.
+fn is_reserved(name: &[u8]) -> bool {
+    let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|front| front.eq_ignore_ascii_case(prefix));
+    match name.first() {
+        Some(b'm' | b'M') => begins(b"mezu-"),
+        Some(b'x' | b'X') => begins(b"x-mezu-"),
+        _ => false,
+    }
+}
+
+/// Notes what a hop-by-hop field says of framing.
+fn note(framing: &mut Framing, name: Known, value: &[u8]) -> Result<(), BadResponse> {
     match name {
-        known::CONTENT_LENGTH => {
-            let length = content_length(field.value)?;
-            if framing.length.replace(length).is_some() {
-                return Err(BadResponse::Framing);
-            }
-            Ok(false)
-        }
         known::TRANSFER_ENCODING => {
-            if framing.chunked || !field.value.eq_ignore_ascii_case(b"chunked") {
+            if framing.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                 return Err(BadResponse::Framing);
             }
             framing.chunked = true;
-            Ok(true)
         }
         known::CONNECTION => {
-            for token in tokens(field.value) {
+            for token in tokens(value) {
                 if token.eq_ignore_ascii_case(b"close") {
                     framing.close = true;
                 } else if token.eq_ignore_ascii_case(b"upgrade") {
                     framing.upgrade = true;
                 } else if !token.eq_ignore_ascii_case(b"keep-alive") {
-                    framing.listed = true;
+                    framing.listed.push(token.to_ascii_lowercase());
                 }
             }
-            Ok(true)
         }
-        known::UPGRADE => {
-            framing.websocket = field.value.eq_ignore_ascii_case(b"websocket");
-            Ok(true)
-        }
-        known::KEEP_ALIVE => {
-            framing.idle_hint = idle_hint(field.value);
-            Ok(true)
-        }
-        _ => Ok(is_hop_by_hop(field)),
+        known::UPGRADE => framing.websocket = value.trim_ascii().eq_ignore_ascii_case(b"websocket"),
+        known::KEEP_ALIVE => framing.idle_hint = idle_hint(value),
+        _ => {}
     }
-}
-
-fn is_hop_by_hop(field: Header<'_>) -> bool {
-    match field.known {
-        Some(
-            known::CONNECTION
-            | known::KEEP_ALIVE
-            | known::TRANSFER_ENCODING
-            | known::UPGRADE
-            | known::TE
-            | known::PROXY_CONNECTION
-            | known::PROXY_AUTHENTICATE
-            | known::MEZU_RAY,
-        ) => true,
-        Some(_) => false,
-        None => forward::is_reserved(None, field.name),
-    }
-}
-
-/// Removes the fields that Connection names, but none that frames the message.
-fn drop_listed(headers: &mut Headers) {
-    let listed: Vec<Vec<u8>> =
-        headers.find_all(known::CONNECTION).flat_map(tokens).map(<[u8]>::to_ascii_lowercase).collect();
-    headers.retain(|field| {
-        matches!(field.known, Some(known::CONTENT_LENGTH | known::SET_COOKIE))
-            || !listed.iter().any(|n| n == field.name)
-    });
+    Ok(())
 }
 
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -29,6 +29,7 @@ use rustls::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::LocalOptions,
     task::LocalSet,
 };
 
@@ -83,8 +84,12 @@ fn cpu() -> f64 {
 fn on_thread<F: Future<Output = f64> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> thread::JoinHandle<f64> {
     thread::Builder::new()
         .spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            LocalSet::new().block_on(&runtime, make())
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all();
+            if std::env::var_os("MEASURE_LOCAL_SET").is_some() {
+                return LocalSet::new().block_on(&builder.build().unwrap(), make());
+            }
+            builder.build_local(LocalOptions::default()).unwrap().block_on(make())
         })
         .unwrap()
 }

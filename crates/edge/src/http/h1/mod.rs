@@ -41,6 +41,8 @@ use super::{
 /// Once the drain has begun, idle clients get this long to send one more request, which is answered with
 /// `connection: close`: closing at once would race with requests already on their way.
 const DRAIN_IDLE: Duration = Duration::from_secs(5);
+/// After so long without a request a connection gives up its last buffer.
+const SETTLE: Duration = Duration::from_secs(1);
 /// How long and how much is read and thrown away after a last answer, so that no reset overtakes it (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 256 * 1024;
@@ -168,6 +170,11 @@ impl<'l, W: Wire> Front<'l, W> {
             warm::give_back(std::mem::take(&mut self.link.warm));
         }
         let since = *self.idle_since.get_or_insert_with(Instant::now);
+        if self.link.io.unsent() > 0 {
+            // A session ticket that waited for a first answer to leave with: it waits in a buffer.
+            ready!(self.link.alarm.poll_until(cx, since + SETTLE));
+            let _ = self.link.poll_flush(cx);
+        }
         let mut deadline = since + self.link.limits.keep_alive_h1;
         if let Some(began) = self.watch.poll(cx) {
             deadline = deadline.min(began.max(since) + DRAIN_IDLE);

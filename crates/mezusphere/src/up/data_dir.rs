@@ -6,7 +6,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::UpError;
+use super::{UpError, first_key, store_slot};
+
+const LOCK: &str = "lock";
 
 /// An open data directory. The lock is held until it is dropped.
 #[derive(Debug)]
@@ -19,13 +21,17 @@ impl DataDir {
     /// Makes the directory if it is not there, sees that only its owner can read it, and locks it.
     ///
     /// # Errors
-    /// When it is somebody else's, cannot be written, or another process uses it.
+    /// When it holds other things and is open to others, cannot be written, or another process uses it.
     pub(super) fn open(root: &Path) -> Result<Self, UpError> {
         let fault = |source| UpError::DataDir { path: root.to_path_buf(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fault)?;
         let root = fs::canonicalize(root).map_err(fault)?;
         let meta = fs::metadata(&root).map_err(fault)?;
         if meta.mode() & 0o077 != 0 {
+            // `--data /tmp` by root must not close /tmp to everybody else.
+            if !is_ours(&root).map_err(fault)? {
+                return Err(fault(io::Error::other("it holds other files and is open to other users")));
+            }
             fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).map_err(fault)?;
             tracing::warn!(path = %root.display(), "others could read the data directory; now only its owner can");
         }
@@ -83,8 +89,14 @@ fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Whether the directory is new or holds something of ours: it was used before, restored, or made ready by somebody.
+fn is_ours(root: &Path) -> io::Result<bool> {
+    let holds = |name: &str| fs::symlink_metadata(root.join(name)).is_ok_and(|meta| meta.is_file());
+    Ok([LOCK, first_key::FILE, store_slot::FILE].into_iter().any(holds) || fs::read_dir(root)?.next().is_none())
+}
+
 fn lock(root: &Path) -> Result<File, UpError> {
-    let path = root.join("lock");
+    let path = root.join(LOCK);
     let fault = |source| UpError::DataDir { path: path.clone(), source };
     let mut file = OpenOptions::new()
         .read(true)
@@ -127,6 +139,19 @@ mod tests {
         assert!(matches!(second, UpError::InUse { ref pid, .. } if *pid == me), "{second}");
         drop(first);
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+        DataDir::open(&root).unwrap();
+        assert_eq!(mode(&root), 0o700);
+    }
+
+    #[test]
+    fn a_directory_of_others_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("shared");
+        fs::create_dir_all(root.join("lock")).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(DataDir::open(&root), Err(UpError::DataDir { .. })));
+        assert_eq!(mode(&root), 0o755);
+        fs::remove_dir(root.join("lock")).unwrap();
         DataDir::open(&root).unwrap();
         assert_eq!(mode(&root), 0o700);
     }

@@ -11,7 +11,7 @@ use super::data_dir::DataDir;
 use super::publisher::StoreSlot;
 use super::{UpError, clock, first_key};
 
-const FILE: &str = "mezusphere.db";
+pub(super) const FILE: &str = "mezusphere.db";
 const ORG: &str = "default";
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(30);

@@ -100,3 +100,6 @@ async fn resolve(at: &Address) -> io::Result<Vec<SocketAddr>> {
     let allowed: Vec<SocketAddr> = found.into_iter().filter(|address| !is_denied(address.ip())).collect();
     if allowed.is_empty() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(allowed) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ pub const STREAM_START: u32 = 64 * 1024;
 pub const CARRIER_START: u32 = 1024 * 1024;
 /// The most that one side may have been granted and not yet used.
 pub const MAX_CREDIT: u32 = (1 << 31) - 1;
+/// A CREDIT of less is a scrap: it counts as a control frame, of which a peer may send few. We send none.
+pub const SCRAP: u32 = 8 * 1024;
 /// Round trip assumed until one was measured.
 const UNMEASURED: Duration = Duration::from_millis(20);
 /// Round trip assumed at least: on a busy machine programs take their turns this slowly, however near the peer is.
@@ -134,10 +136,14 @@ impl RecvWindow {
             self.size -= surplus;
             grant -= surplus;
         }
-        self.pending = 0;
         self.since = Some(tuning.now);
+        if grant < SCRAP {
+            self.pending = grant;
+            return None;
+        }
+        self.pending = 0;
         self.allow = self.allow.saturating_add(grant);
-        (grant > 0).then_some(grant)
+        Some(grant)
     }
 
     /// Whether half a window was consumed within so many round trips.
@@ -180,10 +186,10 @@ mod tests {
     #[test]
     fn credit_returns_at_half_a_window() {
         let now = Instant::now();
-        let mut window = RecvWindow::new(1000);
-        window.receive(1000, 1).unwrap();
-        assert_eq!(window.consume(499, || unreachable!()), None);
-        assert_eq!(window.consume(1, || tuning(now, 1)), Some(500));
+        let (mut window, half) = (RecvWindow::new(STREAM_START), STREAM_START / 2);
+        window.receive(STREAM_START as usize, 1).unwrap();
+        assert_eq!(window.consume(half as usize - 1, || unreachable!()), None);
+        assert_eq!(window.consume(1, || tuning(now, 1)), Some(half));
     }
 
     #[test]

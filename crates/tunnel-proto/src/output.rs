@@ -2,7 +2,7 @@
 //!
 //! Frames are written where they will be sent from: nothing is copied between encoding and encryption.
 
-use crate::frames::{HEADER_LEN, Kind, header};
+use crate::frames::{HEADER_LEN, Kind, MAX_PAYLOAD, header};
 
 /// Sent bytes are cut off once there are this many and they are the larger part.
 const CUT: usize = 64 * 1024;
@@ -60,6 +60,24 @@ impl Output {
         self.buf.extend_from_slice(payload);
     }
 
+    /// Appends body bytes in as few DATA frames as will hold them, all of a size: buffers are powers of two, and a scrap
+    /// behind each would cost the receiver as much as a full frame.
+    #[inline]
+    pub(crate) fn data(&mut self, stream: u32, bytes: &[u8], end: bool) {
+        if bytes.len() <= MAX_PAYLOAD {
+            if end || !bytes.is_empty() {
+                self.frame(Kind::Data, end, stream, bytes);
+            }
+            return;
+        }
+        let frames = bytes.len().div_ceil(MAX_PAYLOAD);
+        self.buf.reserve(bytes.len() + frames * HEADER_LEN);
+        let mut chunks = bytes.chunks(bytes.len().div_ceil(frames)).peekable();
+        while let Some(chunk) = chunks.next() {
+            self.frame(Kind::Data, end && chunks.peek().is_none(), stream, chunk);
+        }
+    }
+
     /// Begins a frame whose payload the caller writes: the buffer, and a mark for [`Self::seal`] or [`Self::undo`].
     #[inline]
     pub(crate) fn begin(&mut self, room: usize) -> (&mut Vec<u8>, Mark) {
@@ -103,6 +121,7 @@ pub(crate) struct Mark(usize);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frames::Header;
 
     #[test]
     fn frames_come_out_in_order_however_they_are_taken() {
@@ -123,6 +142,27 @@ mod tests {
         assert_eq!(got, want);
         out.shrink();
         assert_eq!(out.buf.capacity(), 0);
+    }
+
+    #[test]
+    fn body_bytes_go_in_frames_of_a_size() {
+        for len in [0, 1, MAX_PAYLOAD, MAX_PAYLOAD + 1, 65_536, 5 * MAX_PAYLOAD + 3] {
+            for end in [false, true] {
+                let mut out = Output::default();
+                out.data(1, &vec![7; len], end);
+                let (mut rest, mut sizes, mut ended) = (out.as_slice(), Vec::new(), false);
+                while let Ok(Some(head)) = Header::parse(rest) {
+                    assert!(!ended);
+                    ended = head.end;
+                    sizes.push(head.len);
+                    rest = &rest[HEADER_LEN + head.len..];
+                }
+                assert!(rest.is_empty() && ended == end);
+                assert_eq!(sizes.iter().sum::<usize>(), len);
+                assert_eq!(sizes.len(), len.div_ceil(MAX_PAYLOAD).max(usize::from(end)));
+                assert!(sizes.iter().max().unwrap_or(&0) - sizes.iter().min().unwrap_or(&0) <= sizes.len());
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::send::MAX_INTERIMS;
 use super::{Blocked, Connection, Event, Item, Kind, Reason, StreamId, Violation, alarm, notify};
 use crate::Role;
+use crate::credit::SCRAP;
 use crate::error::Death;
 use crate::frames::{HEADER_LEN, Header};
 use crate::heads::{read_request_prefix, read_response_prefix};
@@ -14,7 +15,7 @@ use crate::hello::Refused;
 use crate::incoming::is_interim;
 use crate::stream::{Park, Receiving, Sending, Stream};
 
-/// PINGs and skipped frames that a peer may send in a second.
+/// PINGs, skipped frames and scraps of credit that a peer may send in a second.
 pub(super) const CONTROL_PER_SECOND: u32 = 200;
 /// Payloads from this size on are split off the input without a copy. Smaller ones are copied: a slow stream must not
 /// pin a large block for a few bytes.
@@ -271,6 +272,9 @@ impl Connection {
 
     fn on_credit(&mut self, header: &Header, payload: &[u8]) -> Result<(), Violation> {
         let grant = u32::from_be_bytes(fixed(Kind::Credit, payload)?);
+        if grant < SCRAP {
+            self.count_control()?;
+        }
         if header.stream == 0 {
             self.credit.add(grant)?;
             self.give_turns();

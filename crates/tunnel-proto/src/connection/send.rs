@@ -153,15 +153,7 @@ impl Connection {
             taken = 0;
         }
         let whole = taken == data.len();
-        let mut rest = data.get(..taken).unwrap_or_default();
-        while rest.len() > MAX_PAYLOAD {
-            let (chunk, more) = rest.split_at(MAX_PAYLOAD);
-            self.out.frame(Kind::Data, false, id.wire(), chunk);
-            rest = more;
-        }
-        if !rest.is_empty() || (whole && end) {
-            self.out.frame(Kind::Data, whole && end, id.wire(), rest);
-        }
+        self.out.data(id.wire(), data.get(..taken).unwrap_or_default(), whole && end);
         self.credit.spend(taken);
         stream.credit.spend(taken);
         self.turns.spend(stream, taken);

@@ -79,6 +79,7 @@ fn what_a_gate_does_not_take_from_its_edge() {
         ("GO unopened", vec![frame(Kind::Go, false, 1, &[])], Violation::UnknownStream),
         ("credit zero", vec![frame(Kind::Credit, false, 0, &[0; 4])], Violation::BadCredit),
         ("credit too much", vec![frame(Kind::Credit, false, 0, &[0x7f, 0xff, 0xff, 0xff])], Violation::BadCredit),
+        ("credit in scraps", vec![frame(Kind::Credit, false, 0, &[0, 0, 0, 1]); 202], Violation::ControlFlood),
         ("credit unopened", vec![frame(Kind::Credit, false, 1, &[0, 0, 0, 1])], Violation::UnknownStream),
         ("credit short", vec![frame(Kind::Credit, false, 0, &[1])], Violation::BadPayload(7)),
         ("ping short", vec![frame(Kind::Ping, false, 0, &[1])], Violation::BadPayload(4)),

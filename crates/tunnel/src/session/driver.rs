@@ -183,6 +183,8 @@ impl Driver {
             }
         }
         let mut state = self.shared.state.borrow_mut();
+        // The dead have no deadlines: nothing else would end a session that was closed here while its peer is silent.
+        state.ended()?;
         if state.is_drained() && self.carrier.unsent() == 0 {
             return Err(Death::Local);
         }

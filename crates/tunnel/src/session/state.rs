@@ -148,6 +148,8 @@ impl State {
 
     pub(super) fn close(&mut self, why: &Refused) {
         self.connection.close(why);
+        // Whoever waits hears it now: a peer that does not read keeps the driver from telling them.
+        self.dispatch();
         self.touch();
     }
 

@@ -600,3 +600,63 @@ fn a_worn_session_retires_by_itself() {
         world.scope.finished().await;
     });
 }
+
+/// A gate that says hello and nothing more: it neither reads nor writes.
+async fn mute_pair(world: &World, scope: &Scope) -> (Session, Carrier) {
+    let edge = async { world.pending().await.welcome(welcome(), config(), scope).unwrap() };
+    let gate = async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let tcp = socket.connect(world.listener.local_addr().unwrap()).await.unwrap();
+        let tls = Arc::new(gate_config(world.certs.roots.clone()).unwrap());
+        let name = "edge.test".try_into().unwrap();
+        let mut carrier = Carrier::connect(Io::Tcp(tcp), name, tls).await.unwrap();
+        let hello = mezu_tunnel_proto::hello::Hello {
+            versions: vec![1],
+            public_key: world.public().0,
+            signature: auth::sign(&world.seed, carrier.exporter(), "edge.test").unwrap(),
+            edge_name: "edge.test".to_owned(),
+            gate_id: GateId::from_bytes([5; 16]),
+            workloads: offer().workloads,
+            agent: String::new(),
+        };
+        let hello = mezu_tunnel_proto::hello::HelloFrame::Hello(hello);
+        crate::accept::queue(&mut carrier, &hello).unwrap();
+        poll_fn(|cx| carrier.poll_flush(cx)).await.unwrap();
+        carrier
+    };
+    tokio::join!(edge, gate)
+}
+
+#[test]
+fn a_closed_session_ends_though_its_peer_says_nothing() {
+    local(async {
+        let (world, scope) = (World::new().await, Scope::new());
+        let (edge, _mute) = mute_pair(&world, &scope).await;
+        tokio::task::yield_now().await;
+        edge.close(&Refused::new(RefusedCode::Revoked, "revoked"));
+        assert_eq!(edge.closed().await, Death::Local);
+        // No more than the farewell's own deadline.
+        tokio::time::timeout(Duration::from_secs(10), scope.finished()).await.expect("the driver lives on");
+    });
+}
+
+#[test]
+fn closing_tells_everybody_though_the_peer_does_not_read() {
+    local(async {
+        let (world, scope) = (World::new().await, Scope::new());
+        let (edge, _mute) = mute_pair(&world, &scope).await;
+        let head = RequestHead { query: Some("x".repeat(30_000)), ..request(Method::Post) };
+        let mut streams = Vec::new();
+        // More than the sockets' buffers hold.
+        while let Ok((stream, _)) = edge.open(&context(), &head, 0, OpenOptions::default()) {
+            streams.push(stream);
+            tokio::task::yield_now().await;
+        }
+        let mut last = streams.pop().unwrap();
+        edge.close(&Refused::new(RefusedCode::Revoked, "revoked"));
+        let closed = tokio::time::timeout(Duration::from_secs(5), edge.closed()).await;
+        assert_eq!(closed, Ok(Death::Local));
+        assert_eq!(last.recv().await.err(), Some(StreamError::Dead));
+    });
+}

@@ -68,6 +68,8 @@ struct Tls {
     idle_records: u8,
     /// The client asked for a KeyUpdate.
     update_owed: bool,
+    /// The client asked for a renegotiation, and was told that there is none.
+    renegotiation_refused: bool,
     read: ReadState,
     write_closed: bool,
 }
@@ -243,6 +245,7 @@ impl Tls {
             out,
             idle_records: 0,
             update_owed: false,
+            renegotiation_refused: false,
             read: ReadState::Open,
             write_closed: false,
         })
@@ -299,8 +302,10 @@ impl Tls {
             (ALERT, &[WARNING, _]) if !tls13 => Ok(()),
             (ALERT, &[_, description]) => Err(TlsError::Alert(description)),
             (HANDSHAKE, &[KEY_UPDATE, 0, 0, 1, request @ 0..=1]) if tls13 => self.next_keys(request == 1),
-            // RFC 5746 §4.4 allows refusing; rustls's own connection answers the same.
-            (HANDSHAKE, &[CLIENT_HELLO, ..]) if !tls13 => {
+            // RFC 5746 §4.4 allows refusing; rustls's own connection answers the same, and also only once: each refusal
+            // waits in the outgoing buffer, which nobody empties while a client uploads.
+            (HANDSHAKE, &[CLIENT_HELLO, ..]) if !tls13 && !self.renegotiation_refused => {
+                self.renegotiation_refused = true;
                 self.alert(WARNING, NO_RENEGOTIATION);
                 Ok(())
             }

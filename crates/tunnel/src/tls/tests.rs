@@ -400,3 +400,35 @@ async fn a_key_update_is_answered_before_the_next_data_even_when_output_waits() 
 const AES_128: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 const AES_256: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384;
 const CHACHA: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
+
+/// A client of TLS 1.2 that asks for renegotiation between bytes of its upload may not make us hoard our refusals.
+#[tokio::test]
+async fn renegotiation_is_refused_once_and_then_ends_the_connection() {
+    use crate::{
+        out::OutBuf,
+        record::{DATA, HANDSHAKE, Sealer},
+    };
+    let world = World::new();
+    let mut config = world.client(&rustls::version::TLS12, None);
+    config.enable_secret_extraction = true;
+    let (client, mut server) = world.pair(config).await;
+    let (mut tcp, connection) = client.into_inner();
+    let secrets = connection.dangerous_extract_secrets().unwrap();
+    let mut sealer = Sealer::new(ProtocolVersion::TLSv1_2, secrets.tx).unwrap();
+    let mut wire = OutBuf::default();
+    for _ in 0..1_000 {
+        sealer.seal(DATA, &[b"x"], &mut wire).unwrap();
+        sealer.seal(HANDSHAKE, &[&[1]], &mut wire).unwrap();
+    }
+    tcp.write_all(wire.pending()).await.unwrap();
+    let mut got = BytesMut::new();
+    let ended = loop {
+        match read_into(&mut server, &mut got).await {
+            Ok(_) if got.len() == 1_000 => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    assert!(server.unsent() < 100, "{} bytes of refusals wait", server.unsent());
+    assert!(ended.is_err());
+}

@@ -49,6 +49,6 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("as expected")
         };
-        assert_eq!(isolate::<_>(async { after_a_wait.await }).await, Err::<(), _>(Panicked));
+        assert_eq!(isolate(after_a_wait).await, Err::<(), _>(Panicked));
     }
 }

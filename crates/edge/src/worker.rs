@@ -53,6 +53,11 @@ pub(crate) struct Start {
     pub(crate) stops: Stops,
 }
 
+/// A snapshot in use. All workers share the inner count; the outer is this thread's own, so that a request touches no
+/// cache line of another core.
+#[allow(clippy::redundant_allocation, reason = "two counts on purpose, see above")]
+pub(crate) type HeldTable = Rc<Arc<Table>>;
+
 /// The state of a worker. Lives on its thread, shared by `Rc`.
 pub(crate) struct Worker {
     pub(crate) index: usize,
@@ -72,7 +77,7 @@ pub(crate) struct Worker {
     pub(crate) journal: Journal,
     pub(crate) metrics: WorkerMetrics,
     spare_heads: RefCell<Vec<ResponseHead>>,
-    table: RefCell<Rc<Arc<Table>>>,
+    table: RefCell<HeldTable>,
 }
 
 /// Runs a worker to its end on the calling thread.
@@ -137,7 +142,7 @@ impl Worker {
 
     /// The snapshot to serve a request from. Kept for the request's whole life, it shows one generation throughout.
     #[inline]
-    pub(crate) fn table(&self) -> Rc<Arc<Table>> {
+    pub(crate) fn table(&self) -> HeldTable {
         Rc::clone(&self.table.borrow())
     }
 

@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn lengths() {
         use ResponseLength::{Empty, Sized, Unknown};
-        let table: [(u16, bool, &[&[u8]], Option<ResponseLength>); 12] = [
+        type Row<'a> = (u16, bool, &'a [&'a [u8]], Option<ResponseLength>);
+        let table: [Row<'_>; 12] = [
             (200, false, &[], Some(Unknown)),
             (200, false, &[b"0"], Some(Empty)),
             (200, false, &[b"12"], Some(Sized(12))),

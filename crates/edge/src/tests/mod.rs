@@ -5,4 +5,5 @@ mod drain;
 mod forward;
 mod gates;
 mod resend;
+mod silence;
 mod world;

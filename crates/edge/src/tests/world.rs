@@ -14,6 +14,7 @@ use mezu_runtime::{Scope, spawn_local};
 use mezu_snapshot::{KeyEntry, OrgEntry, Parts, PathPrefix, RouteEntry, Snapshot, WorkloadEntry};
 use mezu_tunnel::proto::hello::{HelloWorkload, Welcome};
 use mezu_tunnel::proto::{ByteBudget, Config, Incoming};
+use mezu_tunnel::carrier::Io;
 use mezu_tunnel::{ConnectError, Offer, Session, Stream, auth, carrier, connect};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
@@ -94,11 +95,16 @@ impl World {
     /// One tunnel of a gate whose workload is `script`.
     pub(super) async fn tunnel(&self, gate: u8, script: Script) -> Result<Tunnel, ConnectError> {
         let socket = TcpStream::connect(self.edge.https_addr()).await.unwrap();
+        self.tunnel_over(socket.into(), gate, script).await
+    }
+
+    /// The same over a path of the test's own.
+    pub(super) async fn tunnel_over(&self, io: Io, gate: u8, script: Script) -> Result<Tunnel, ConnectError> {
         let workloads = vec![HelloWorkload { name: label("shop"), labels: Default::default() }];
         let offer = Offer { gate_id: GateId::from_bytes([gate; 16]), workloads, agent: "test".into() };
         let tls = Arc::new(carrier::gate_config(self.roots.clone()).unwrap());
         let config = Config::new(ByteBudget::new(64 << 20));
-        let dialled = connect(socket.into(), tls, "tunnel.base.test", offer, &self.seed, config, &self.scope);
+        let dialled = connect(io, tls, "tunnel.base.test", offer, &self.seed, config, &self.scope);
         let (session, welcome) = dialled.await?;
         let (serving, scope) = (session.clone(), self.scope.clone());
         spawn_local(&self.scope, "gate", async move {

@@ -7,7 +7,7 @@ use mezu_testkit::peers::{
     Outcome, bad_gate, bomb, continuation_flood, made_you_reset, ping_flood, rapid_reset, settings_flood, slow_read,
     slowloris, tiny_data, zero_window,
 };
-use mezu_testkit::{PATIENCE, Step, World};
+use mezu_testkit::{PATIENCE, Step, World, until};
 use std::time::Duration;
 
 /// KiB that one hostile connection may cost; a debug build keeps more than the 4 MiB that the release is held to.
@@ -87,11 +87,22 @@ async fn tiny_frames_cost_no_memory() -> Result<()> {
     Ok(())
 }
 
+/// A client that takes nothing of a hundred large answers holds up nobody, though all share one tunnel.
 #[tokio::test]
-async fn a_window_that_never_opens_costs_no_memory() -> Result<()> {
+async fn a_window_that_never_opens_holds_nobody_up() -> Result<()> {
     let world = World::start().await?;
     let path = format!("/bytes/{}", 1 << 20);
-    survive(&world, zero_window::run(&world.target, &path, 100, Duration::from_secs(2))).await?;
+    let target = world.target.clone();
+    let peer = tokio::spawn(async move { zero_window::run(&target, &path, 100, Duration::from_secs(4)).await });
+    until("its requests", async || world.workload.count() >= 90).await?;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..30 {
+        let start = std::time::Instant::now();
+        assert_eq!(world.target.h1().await?.get("/bytes/20000").await?.status, 200);
+        slowest = slowest.max(start.elapsed());
+    }
+    assert!(!peer.is_finished(), "the peer was gone too early");
+    assert!(slowest < Duration::from_secs(1), "an honest client waited {slowest:?}");
     Ok(())
 }
 

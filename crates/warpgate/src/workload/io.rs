@@ -40,21 +40,12 @@ impl Io {
     /// Whether an idle connection still is what it was: open, and with nothing said by the workload. Costs a system
     /// call only when the socket became readable.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
         match self {
-            Self::Tcp(tcp) => match tcp.poll_read_ready(&mut cx) {
-                Poll::Pending => true,
-                Poll::Ready(Err(_)) => false,
-                Poll::Ready(Ok(())) => would_block(tcp.try_read(&mut [0])),
-            },
-            Self::Unix(unix) => match unix.poll_read_ready(&mut cx) {
-                Poll::Pending => true,
-                Poll::Ready(Err(_)) => false,
-                Poll::Ready(Ok(())) => would_block(unix.try_read(&mut [0])),
-            },
+            Self::Tcp(tcp) => would_block(tcp.try_read(&mut [0])),
+            Self::Unix(unix) => would_block(unix.try_read(&mut [0])),
             other => {
-                let mut byte = [0u8; 1];
-                Pin::new(other).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+                let mut cx = Context::from_waker(Waker::noop());
+                other.poll_read_slice(&mut cx, &mut [0]).is_pending()
             }
         }
     }

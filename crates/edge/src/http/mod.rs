@@ -10,6 +10,8 @@ mod fields;
 mod h1;
 mod h2;
 mod hpack;
+#[cfg(test)]
+mod mutate;
 mod pace;
 mod target;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod bodies;
 mod framing;
 mod lifetime;
+mod mutated;
 mod upgrades;
 
 use std::rc::Rc;
@@ -53,7 +54,7 @@ impl Peer {
     async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         self.io.read_to_end(&mut bytes).await.unwrap();
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// What comes up to and including `end`.

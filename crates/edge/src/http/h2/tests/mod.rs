@@ -5,6 +5,7 @@
 mod abuse;
 mod frames;
 mod lifetime;
+mod mutated;
 mod requests;
 mod rules;
 

@@ -87,7 +87,7 @@ impl Headers {
     /// See [`InvalidHeader`].
     #[inline]
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidHeader> {
-        let value = value.trim_ascii();
+        let value = trim_blanks(value);
         if !value.iter().all(|b| is_value_byte(*b)) {
             return Err(InvalidHeader::Value);
         }
@@ -244,6 +244,15 @@ impl PartialEq for Headers {
 
 impl Eq for Headers {}
 
+/// Without the blanks and tabs around it, and nothing else: a CR or LF at an end is as hostile as one in the middle.
+#[inline]
+fn trim_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
 /// Whether a byte may stand in a value: visible, space, tab, or above 0x7f (RFC 9110 §5.5).
 #[inline]
 pub const fn is_value_byte(byte: u8) -> bool {
@@ -293,7 +302,8 @@ mod tests {
         for name in [&b""[..], b"x_y", b"a b", b"a:", b"\xff", b"x.y", &[b'a'; 257]] {
             assert_eq!(headers.push(name, b"v"), Err(InvalidHeader::Name), "{name:?}");
         }
-        for value in [&b"a\rb"[..], b"a\nb", b"a\0b", b"\x7f", b"\x01"] {
+        // At either end too: only blanks and tabs are white space around a value (RFC 9110 §5.6.3).
+        for value in [&b"a\rb"[..], b"a\nb", b"a\0b", b"\x7f", b"\x01", b"a\r\n", b"\na", b"a\x0c", b"\r"] {
             assert_eq!(headers.push(b"x", value), Err(InvalidHeader::Value), "{value:?}");
         }
         assert_eq!(headers, before);

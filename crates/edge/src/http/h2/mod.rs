@@ -51,7 +51,7 @@ use self::{
     exchange::Exchange,
     frame::Reason,
     head::Fault,
-    streams::Streams,
+    streams::{Seat, Streams},
 };
 use super::{
     BadRequest, ConnInfo, Exchange as _, ResponseLength, Serve,
@@ -66,6 +66,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 256 * 1024;
 /// How long a client has to answer the PING behind the first GOAWAY.
 const LEAVE_WAIT: Duration = Duration::from_secs(5);
+/// After so long without a request the memory for requests is given back.
+const SETTLE: Duration = Duration::from_secs(1);
 /// Rounds of one turn before other connections get theirs.
 const ROUNDS: usize = 8;
 /// Input taken in one round.
@@ -76,14 +78,14 @@ pub(crate) async fn serve<W: Wire, S: Serve>(io: W, conn: ConnInfo, service: Rc<
     let core = Rc::new(RefCell::new(Core::new(limits.clone())));
     let shared = Rc::new(Shared { conn, service, limits, core, retained: Cell::new(0) });
     let bell = Bell::new();
+    let at_streams = shared.clone();
     let mut front = Front {
         io,
         input: BytesMut::new(),
         waker: Waker::from(bell.clone()),
         ready: Vec::new(),
-        streams: Streams::new(bell.clone()),
+        streams: Streams::new(bell.clone(), |seat| serve_requests(at_streams.clone(), seat)),
         bell,
-        admit: |shared: &Rc<Shared<S>>, incoming| run(shared.clone(), incoming),
         watch: drain.watch(),
         opened: 0,
         eof: false,
@@ -109,12 +111,20 @@ struct Shared<S> {
     retained: Cell<usize>,
 }
 
+/// Serves one request after another, for ever.
+async fn serve_requests<S: Serve>(shared: Rc<Shared<S>>, seat: Rc<Seat>) {
+    loop {
+        let incoming = seat.next().await;
+        run(&shared, incoming).await;
+    }
+}
+
 /// One request, from its head to the end of its answer.
-async fn run<S: Serve>(shared: Rc<Shared<S>>, incoming: Incoming) {
+async fn run<S: Serve>(shared: &Shared<S>, incoming: Incoming) {
     let Incoming { key, mut head, spare, length } = incoming;
     let declared = match length {
         Ok(declared) => declared,
-        Err(Fault::Request(problem)) => return refuse(&shared, key, &head, problem).await,
+        Err(Fault::Request(problem)) => return refuse(shared, key, &head, problem).await,
         Err(Fault::Protocol(problem)) => {
             shared.service.refuse(&shared.conn, problem, &mut ResponseHead::default()); // to be on record
             return shared.core.borrow_mut().forget(key, Reason::Protocol);
@@ -166,15 +176,14 @@ async fn refuse<S: Serve>(shared: &Shared<S>, key: usize, head: &RequestHead, pr
     }
 }
 
-struct Front<W, S, F, A> {
+struct Front<W, S, F, M> {
     io: W,
     input: BytesMut,
     bell: Arc<Bell>,
     /// Rings for the socket.
     waker: Waker,
     ready: Vec<usize>,
-    streams: Streams<F>,
-    admit: A,
+    streams: Streams<F, M>,
     shared: Rc<Shared<S>>,
     watch: DrainWatch,
     opened: u32,
@@ -190,7 +199,7 @@ struct Front<W, S, F, A> {
     unsent: usize,
 }
 
-impl<W: Wire, S: Serve, F: Future<Output = ()>, A: Fn(&Rc<Shared<S>>, Incoming) -> F> Front<W, S, F, A> {
+impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S, F, M> {
     /// Polls whoever has something to do, until nobody has, then writes. Ready when the connection is over.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.bell.begin();
@@ -256,7 +265,7 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, A: Fn(&Rc<Shared<S>>, Incoming) 
         let mut incoming = std::mem::take(&mut self.shared.core.borrow_mut().incoming);
         for request in incoming.drain(..) {
             self.opened += 1;
-            self.streams.add((self.admit)(&self.shared, request));
+            self.streams.add(request);
         }
         let mut core = self.shared.core.borrow_mut();
         core.incoming = incoming;
@@ -330,12 +339,13 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, A: Fn(&Rc<Shared<S>>, Incoming) 
             (core.is_greeted(), core.leaving)
         };
         let idle = self.streams.is_empty();
-        if idle {
-            self.streams.shrink();
-        }
         if (idle, leaving) != self.state {
             self.state = (idle, leaving);
             self.since = Instant::now();
+        }
+        if idle && self.streams.holds_memory() {
+            ready!(self.alarm.poll_until(cx, self.since + SETTLE));
+            self.streams.clear();
         }
         let patience = match (greeted, idle, leaving) {
             (false, _, _) => limits.header_read,

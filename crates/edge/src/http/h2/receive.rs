@@ -187,9 +187,9 @@ impl Core {
 
     /// A frame for a stream that is not open: idle, ended, or reset by us while it was under way.
     fn on_closed(&self, id: u32) -> Done {
-        if id > self.last_id || id % 2 == 0 {
+        if id > self.last_id || id.is_multiple_of(2) {
             return match self.leaving {
-                Leaving::Final(last) if id > last && id % 2 == 1 => Ok(()),
+                Leaving::Final(last) if id > last && !id.is_multiple_of(2) => Ok(()),
                 _ => Err(Reason::Protocol),
             };
         }
@@ -197,7 +197,7 @@ impl Core {
     }
 
     fn on_headers(&mut self, head: &Head, payload: &[u8]) -> Done {
-        if head.stream % 2 == 0 {
+        if head.stream.is_multiple_of(2) {
             return Err(Reason::Protocol);
         }
         let mut block = frame::unpad(head, payload).ok_or(Reason::Protocol)?;
@@ -324,7 +324,7 @@ impl Core {
             self.close(head.stream);
             return Ok(());
         }
-        if head.stream > self.last_id && !matches!(self.leaving, Leaving::Final(_)) || head.stream % 2 == 0 {
+        if head.stream > self.last_id && !matches!(self.leaving, Leaving::Final(_)) || head.stream.is_multiple_of(2) {
             return Err(Reason::Protocol);
         }
         Ok(())
@@ -337,7 +337,7 @@ impl Core {
         if head.has(frame::ACK) {
             return if payload.is_empty() { Ok(()) } else { Err(Reason::FrameSize) };
         }
-        if payload.len() % 6 != 0 {
+        if !payload.len().is_multiple_of(6) {
             return Err(Reason::FrameSize);
         }
         for entry in payload.chunks_exact(6) {
@@ -398,7 +398,7 @@ impl Core {
             return Ok(());
         }
         let Some(key) = self.find(head.stream) else {
-            let idle = head.stream > self.last_id || head.stream % 2 == 0;
+            let idle = head.stream > self.last_id || head.stream.is_multiple_of(2);
             let late = matches!(self.leaving, Leaving::Final(_));
             return if idle && !late { Err(Reason::Protocol) } else { Ok(()) };
         };

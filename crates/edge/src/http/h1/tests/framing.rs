@@ -3,6 +3,7 @@
 use super::{run, status, talk};
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn bad_heads_are_refused_and_close_the_connection() {
     let table: &[(&str, u16)] = &[
         // line ends

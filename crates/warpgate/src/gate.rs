@@ -61,6 +61,7 @@ pub(crate) struct Gate {
     pub scope: Scope,
     /// Requests in flight.
     pub requests: Scope,
+    pub crew: serve::Crew,
     /// The tunnels' own tasks.
     pub drivers: Scope,
     /// Connections that are wanted now.
@@ -98,6 +99,7 @@ pub(crate) async fn run(config: Config, stats: Arc<Stats>, status: watch::Sender
 /// Lets the edge send no more, waits for what is in flight, then closes.
 async fn drain(gate: &Rc<Gate>) -> Ended {
     gate.status.send_modify(|status| status.draining = true);
+    gate.crew.dismiss();
     let sessions = std::mem::take(&mut *gate.sessions.borrow_mut());
     for held in &sessions {
         held.session.drain();
@@ -150,6 +152,7 @@ fn prepare(
         shared,
         status,
         requests: Scope::new(),
+        crew: serve::Crew::default(),
         drivers: Scope::new(),
         scope,
         wanted: Cell::new(1),

@@ -66,16 +66,15 @@ impl Stats {
         self.watched.load(Relaxed)
     }
 
-    pub(crate) fn begin(&self) {
+    /// Counts a request, in flight until what is returned is dropped.
+    pub(crate) fn begin(&self) -> InFlight<'_> {
         add(&self.requests, 1);
         add(&self.in_flight, 1);
+        InFlight(self)
     }
 
-    pub(crate) fn end(&self, failed: bool) {
-        add(&self.in_flight, u64::MAX);
-        if failed {
-            add(&self.failed, 1);
-        }
+    pub(crate) fn note_failure(&self) {
+        add(&self.failed, 1);
     }
 
     pub(crate) fn remember(&self, seen: Seen) {
@@ -84,6 +83,15 @@ impl Stats {
             last.pop_front();
         }
         last.push_back(seen);
+    }
+}
+
+/// A request that is being answered.
+pub(crate) struct InFlight<'a>(&'a Stats);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        add(&self.0.in_flight, u64::MAX);
     }
 }
 

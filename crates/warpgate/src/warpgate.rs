@@ -9,7 +9,7 @@ use std::{
 };
 
 use mezu_model::{InvalidName, Label, Limits, Seed};
-use mezu_runtime::Scope;
+use mezu_runtime::{Scope, spawn_local};
 use tokio::sync::watch;
 
 use crate::{EdgeAddress, Ended, Stats, Status, Target, gate, gate::proxy::Proxy};
@@ -86,25 +86,61 @@ impl Warpgate {
         Builder::default()
     }
 
-    /// Starts with a configuration that is already whole.
+    /// Starts, on a thread of its own, with a configuration that is already whole.
     pub fn start(config: Config) -> Result<Handle, BuildError> {
-        check(&config)?;
-        let workloads = config.workloads.len();
-        tracing::debug!(edge = %config.edge, workloads, "starting");
-        let stats = Arc::new(Stats::default());
-        let (sender, status) = watch::channel(Status::default());
-        let stop = Scope::new();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-        let (stats_there, stop_there) = (stats.clone(), stop.clone());
+        let (handle, there) = assemble(config)?;
+        let runtime = runtime()?;
         let thread = std::thread::Builder::new().name("warpgate".into()).spawn(move || {
             mezu_runtime::thread::prefer_batches();
-            let ended = tokio::task::LocalSet::new()
-                .block_on(&runtime, gate::run(config, stats_there, sender.clone(), stop_there));
-            sender.send_modify(|status| status.ended = Some(ended));
+            tokio::task::LocalSet::new().block_on(&runtime, there.run());
             runtime.shutdown_background();
         })?;
-        Ok(Handle { status, stats, stop, thread: Mutex::new(Some(thread)) })
+        *handle.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(handle)
     }
+
+    /// Runs on this thread until `front` is done, which watches and steers by the handle. For programs that do nothing
+    /// else: one thread less.
+    pub fn run<R>(config: Config, front: impl AsyncFnOnce(&Handle) -> R) -> Result<R, BuildError> {
+        let (handle, there) = assemble(config)?;
+        let runtime = runtime()?;
+        mezu_runtime::thread::prefer_batches();
+        let result = tokio::task::LocalSet::new().block_on(&runtime, async {
+            spawn_local(&Scope::new(), "gate", there.run());
+            front(&handle).await
+        });
+        runtime.shutdown_background();
+        Ok(result)
+    }
+}
+
+/// What runs on the thread.
+struct There {
+    config: Config,
+    stats: Arc<Stats>,
+    status: watch::Sender<Status>,
+    stop: Scope,
+}
+
+impl There {
+    async fn run(self) {
+        let ended = gate::run(self.config, self.stats, self.status.clone(), self.stop).await;
+        self.status.send_modify(|status| status.ended = Some(ended));
+    }
+}
+
+fn assemble(config: Config) -> Result<(Handle, There), BuildError> {
+    check(&config)?;
+    tracing::debug!(edge = %config.edge, workloads = config.workloads.len(), "starting");
+    let stats = Arc::new(Stats::default());
+    let (sender, status) = watch::channel(Status::default());
+    let stop = Scope::new();
+    let there = There { config, stats: stats.clone(), status: sender, stop: stop.clone() };
+    Ok((Handle { status, stats, stop, thread: Mutex::new(None) }, there))
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
 }
 
 fn check(config: &Config) -> Result<(), BuildError> {

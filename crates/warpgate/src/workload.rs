@@ -26,15 +26,13 @@ pub(crate) use fault::{BadResponse, Fault};
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use mezu_model::{Limits, RequestHead, ResponseHead};
+use mezu_model::{Limits, ResponseHead};
 
 use crate::{Target, stats::Stats};
 use edge_stream::{EdgeStream, Request};
 
 /// Bytes read from a workload at once.
 const SCRATCH: usize = 64 * 1024;
-/// Request heads kept for the next requests.
-const SPARE_HEADS: usize = 64;
 
 /// What all requests of the thread share.
 pub(crate) struct Shared {
@@ -42,8 +40,6 @@ pub(crate) struct Shared {
     pub scratch: RefCell<Box<[u8]>>,
     /// The response head in the making; encoded before anyone else runs.
     pub head: RefCell<ResponseHead>,
-    /// Request heads to be used again.
-    heads: RefCell<Vec<RequestHead>>,
     pub limits: Limits,
     pub stats: Arc<Stats>,
 }
@@ -53,21 +49,9 @@ impl Shared {
         Rc::new(Self {
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
             head: RefCell::new(ResponseHead::default()),
-            heads: RefCell::default(),
             limits,
             stats,
         })
-    }
-
-    pub(crate) fn take_head(&self) -> RequestHead {
-        self.heads.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub(crate) fn give_head(&self, head: RequestHead) {
-        let mut heads = self.heads.borrow_mut();
-        if heads.len() < SPARE_HEADS {
-            heads.push(head);
-        }
     }
 }
 

@@ -110,17 +110,12 @@ fn run(config: Config, show: &ShowArgs) -> Outcome {
         log::init(show.log_format, &show.log);
     }
     let edge = config.edge.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let handle = Warpgate::start(config)?;
-    let ended = runtime.block_on(async {
+    let ended = Warpgate::run(config, async |handle| {
         let signals = Signals::listen().context("cannot listen to signals")?;
-        if live { live::show(&handle, signals, &edge).await } else { plain(&handle, signals).await }
-    })?;
+        if live { live::show(handle, signals, &edge).await } else { plain(handle, signals).await }
+    })??;
     match ended {
-        Some(Ended::Drained) => {
-            handle.join();
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(Ended::Drained) => Ok(ExitCode::SUCCESS),
         Some(ended) => bail!("{ended}"),
         // A second signal: not waiting for anything is what was asked for.
         None => Ok(ExitCode::from(130)),

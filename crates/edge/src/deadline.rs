@@ -39,12 +39,13 @@ impl Deadlines {
         }
     }
 
-    /// A deadline `after` from now. It takes part only once it is polled.
+    /// A deadline `after` from now. It takes part only once it is polled. Sets the clock, which may have stood.
     pub(crate) fn after(&self, now: Instant, after: Duration) -> Deadline<'_> {
+        self.now.set(self.now.get().max(now));
         Deadline { all: self, slot: None, at: now + after }
     }
 
-    /// The time, up to [`TICK`] ago.
+    /// The time, up to [`TICK`] ago; only true while there is a deadline.
     pub(crate) fn now(&self) -> Instant {
         self.now.get()
     }
@@ -152,6 +153,27 @@ mod tests {
         assert!(!poll(&mut one));
         all.advance(start + Duration::from_secs(5));
         assert!(poll(&mut one));
+    }
+
+    #[test]
+    fn a_clock_that_stood_is_set_by_the_next_deadline() {
+        let all = Deadlines::new();
+        // Nobody has waited for so long that the clock was stopped.
+        let later = Instant::now() + Duration::from_secs(3600);
+        let mut one = all.after(later, Duration::from_secs(30));
+        assert!(all.now() >= later);
+        one.reset(all.now() + Duration::from_secs(30));
+        all.advance(later + Duration::from_secs(29));
+        assert!(!poll(&mut one));
+    }
+
+    #[test]
+    fn a_clock_is_never_set_back() {
+        let all = Deadlines::new();
+        let start = Instant::now();
+        all.advance(start + Duration::from_secs(5));
+        let _ = all.after(start, Duration::from_secs(1));
+        assert_eq!(all.now(), start + Duration::from_secs(5));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(crate) struct Hop {
     pub(crate) end: bool,
     pub(crate) up: mpsc::Receiver<Up>,
     pub(crate) down: mpsc::Sender<Down>,
+    /// The word that a parked request may be delivered. It must not queue behind data: that waits for credit which a
+    /// gate gives only once it delivers.
+    pub(crate) go: Option<oneshot::Receiver<()>>,
     /// Resolves when the near end is dropped.
     pub(crate) near: oneshot::Receiver<()>,
 }
@@ -41,7 +44,6 @@ pub(crate) struct Hop {
 pub(crate) enum Up {
     Data(Bytes, bool),
     Trailers(Headers),
-    Go,
 }
 
 /// What comes from it. Nothing follows an error.
@@ -57,6 +59,7 @@ pub(crate) enum GateStream {
 pub(crate) struct HopStream {
     up: PollSender<Up>,
     down: mpsc::Receiver<Down>,
+    go: Option<oneshot::Sender<()>>,
     _near: oneshot::Sender<()>,
 }
 
@@ -72,6 +75,7 @@ pub(crate) fn open(
     let (up_near, up) = mpsc::channel(PIECES);
     let (down, down_near) = mpsc::channel(PIECES);
     let (near_sender, near) = oneshot::channel();
+    let (go_near, go) = options.park.then(oneshot::channel).unzip();
     let hop = Hop {
         workload: ways.workload,
         context: *context,
@@ -81,11 +85,12 @@ pub(crate) fn open(
         end: options.end,
         up,
         down,
+        go,
         near,
     };
     // A worker with a full mailbox has more than enough to do: then this way does not exist.
     worker.send(other, Command::Hop(Box::new(hop))).ok()?;
-    Some(Box::new(HopStream { up: PollSender::new(up_near), down: down_near, _near: near_sender }))
+    Some(Box::new(HopStream { up: PollSender::new(up_near), down: down_near, go: go_near, _near: near_sender }))
 }
 
 impl GateStream {
@@ -133,14 +138,11 @@ impl GateStream {
         }
     }
 
-    /// Lets the gate deliver the parked request. Pending: there was no room to say so yet.
-    pub(crate) fn poll_go(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+    /// Lets the gate deliver the parked request. If its tunnel is dead, that shows when it is next read from.
+    pub(crate) fn send_go(&mut self) {
         match self {
-            Self::Local(stream) => Poll::Ready(stream.send_go()),
-            Self::Hop(hop) => {
-                ready!(hop.up.poll_reserve(cx)).map_err(|_| StreamError::Dead)?;
-                Poll::Ready(hop.send(Up::Go))
-            }
+            Self::Local(stream) => drop(stream.send_go()),
+            Self::Hop(hop) => drop(hop.go.take().map(|go| go.send(()))),
         }
     }
 

@@ -31,8 +31,6 @@ pub(super) struct Relay<'r, 'p, X> {
     sent: Instant,
     /// The gate may still be told to forget the request: it is parked and GO was not sent.
     parked: bool,
-    /// The gate is ready; it remains to tell it to go.
-    go: bool,
     /// Whether the silence of the gate is a reason to ask another one.
     impatient: bool,
     /// When the workload will have had all its time.
@@ -55,7 +53,6 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
             record,
             sent,
             parked: false,
-            go: false,
             impatient: false,
             overdue: sent,
             parting: None,
@@ -69,7 +66,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
 
     /// Runs one attempt to its end.
     pub(super) async fn run(&mut self, mut stream: GateStream, parked: bool, impatient: bool) -> Result<(), Failure> {
-        (self.parked, self.go, self.impatient) = (parked, false, impatient);
+        (self.parked, self.impatient) = (parked, impatient);
         let worker = self.worker;
         let now = Instant::now();
         self.sent = now;
@@ -85,10 +82,6 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         stream: &mut GateStream,
         deadline: &mut Deadline<'_>,
     ) -> Poll<Result<(), Failure>> {
-        if self.go && stream.poll_go(cx).is_ready() {
-            // A dead tunnel shows below.
-            self.go = false;
-        }
         match self.poll_both(cx, stream) {
             Ok(_) if self.is_done() => return Poll::Ready(Ok(())),
             Ok(true) => self.extend(deadline),
@@ -162,7 +155,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
             Step::Parked => {
                 // From here on it may have been delivered, unless the gate itself vows that it was not.
                 self.parked = false;
-                self.go = stream.poll_go(cx).is_pending();
+                stream.send_go();
             }
             Step::Started => self.started(),
             Step::Upgraded => {

@@ -15,7 +15,7 @@ use crate::worker::Worker;
 /// Opens the stream and carries what goes either way until one end is gone. Time limits are the near end's: when it
 /// is dropped, the stream is reset.
 pub(crate) async fn carry(worker: &Worker, hop: Hop) {
-    let Hop { workload, context, head, park, inline, end, up, down, near } = hop;
+    let Hop { workload, context, head, park, inline, end, up, down, go, near } = hop;
     let ways = worker.gates.ways(workload);
     let options = OpenOptions { park, inline: &inline, end };
     let Ok(sent) = worker.gates.open(&ways, None, &context, &head, &options) else {
@@ -29,6 +29,7 @@ pub(crate) async fn carry(worker: &Worker, hop: Hop) {
         stream: GateStream::Local(sent.stream),
         up,
         down: PollSender::new(down),
+        go,
         near,
         pending: (!left.is_empty()).then_some((left, end)),
         up_ended,
@@ -41,6 +42,8 @@ struct Far {
     stream: GateStream,
     up: mpsc::Receiver<Up>,
     down: PollSender<Down>,
+    /// Until the word has come.
+    go: Option<oneshot::Receiver<()>>,
     near: oneshot::Receiver<()>,
     /// Taken from the channel and not yet by the stream.
     pending: Option<(Bytes, bool)>,
@@ -54,9 +57,22 @@ impl Far {
         if Pin::new(&mut self.near).poll(cx).is_ready() {
             return Poll::Ready(());
         }
+        self.poll_go(cx);
         while !self.up_ended && self.step_up(cx).is_ready() {}
         while !self.down_ended && self.step_down(cx).is_ready() {}
         if self.up_ended && self.down_ended { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whatever the data waits for: a gate may give credit for it only once it delivers.
+    fn poll_go(&mut self, cx: &mut Context<'_>) {
+        if let Some(go) = &mut self.go
+            && let Poll::Ready(said) = Pin::new(go).poll(cx)
+        {
+            self.go = None;
+            if said.is_ok() {
+                self.stream.send_go();
+            }
+        }
     }
 
     fn step_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -77,9 +93,6 @@ impl Far {
             Some(Up::Trailers(trailers)) => {
                 let _ = self.stream.poll_send_trailers(cx, &trailers);
                 self.up_ended = true;
-            }
-            Some(Up::Go) => {
-                let _ = self.stream.poll_go(cx);
             }
             None => self.up_ended = true,
         }

@@ -1,11 +1,13 @@
 //! Tunnels: where they live, who may open one, and when they are cut.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use mezu_model::Limits;
 use mezu_tunnel::ConnectError;
 use mezu_tunnel::proto::hello::RefusedCode;
 
-use super::world::{echo, with_edge};
+use super::world::{echo, with_edge, with_limits};
 
 const GET: &str = "GET /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\n\r\n";
 
@@ -36,6 +38,29 @@ fn a_worker_without_a_tunnel_hops_to_one_that_has() {
             client.send(&head).await;
             client.send(&body).await;
             assert!(client.answer().await.text().ends_with(&body));
+        }
+        let text = world.edge.metrics().text();
+        let hops = text.lines().find(|line| line.starts_with("mezu_routed_total{way=\"hop\"}")).unwrap();
+        assert!(!hops.ends_with(" 0"), "{hops}");
+    });
+}
+
+/// Parked requests: with another gate about, a POST waits for the word to go.
+#[test]
+fn a_parked_request_is_told_to_go_over_a_hop() {
+    let limits = Limits { drain: Duration::from_secs(5), workload_first_byte: Duration::from_secs(3), ..Limits::default() };
+    with_limits(3, limits, |world| async move {
+        world.gate(1, 1, echo("one")).await;
+        world.gate(2, 1, echo("two")).await;
+        // Whole in the first frame, longer than a frame, and longer than a stream's first credit.
+        for size in [0, 1000, 40_000, 300_000] {
+            let body = "x".repeat(size);
+            let request = format!("POST /y HTTP/1.1\r\nhost: shop.base.test\r\ncontent-length: {size}\r\n\r\n{body}");
+            for _ in 0..9 {
+                let answer = world.ask(&request).await;
+                assert_eq!(answer.status, 200, "{size}");
+                assert!(answer.text().ends_with(&body), "{size}");
+            }
         }
         let text = world.edge.metrics().text();
         let hops = text.lines().find(|line| line.starts_with("mezu_routed_total{way=\"hop\"}")).unwrap();

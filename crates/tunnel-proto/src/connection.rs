@@ -16,6 +16,7 @@
 
 mod input;
 mod recv;
+mod relief;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -328,37 +329,6 @@ impl Connection {
         if room >= QUANTUM || self.out.is_empty() {
             let events = &mut self.events;
             self.turns.divide(room, &mut self.streams, |id| events.push_back(Event::Writable(id)));
-        }
-    }
-
-    /// Body bytes were read or dropped: returns credit of the carrier.
-    #[inline]
-    fn consumed(&mut self, n: usize) {
-        self.share.give(n);
-        if let Some(grant) = self.window.consume(n, || tuning(self.now, &self.live, &self.config, true)) {
-            self.out.frame(Kind::Credit, false, 0, &grant.to_be_bytes());
-        }
-    }
-
-    /// Grants the carrier more when slow readers have used it up.
-    fn relieve(&mut self) {
-        if let Some(grant) = self.window.relieve(&tuning(self.now, &self.live, &self.config, true)) {
-            self.out.frame(Kind::Credit, false, 0, &grant.to_be_bytes());
-        }
-    }
-
-    /// Empties a stream's queue.
-    fn discard(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
-        let (mut bodies, mut heads) = (0, 0);
-        for item in stream.queue.drain(..) {
-            let (body, head) = item.sizes();
-            bodies += body;
-            heads += head;
-        }
-        self.retained = self.retained.saturating_sub(heads);
-        if bodies > 0 {
-            self.consumed(bodies);
         }
     }
 

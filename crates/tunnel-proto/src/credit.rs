@@ -6,7 +6,8 @@
 //! every window converges on what bandwidth × delay needs.
 //!
 //! The carrier's window must not become a way for slow streams to starve the others: when what they leave unread has
-//! used it up it grows regardless of rates, up to its maximum.
+//! used it up it grows regardless of rates and past its maximum. What is held is bounded by the streams' own windows
+//! and by the budget, and the window is never larger than what is held and two of where it began.
 
 use std::time::{Duration, Instant};
 
@@ -98,10 +99,24 @@ impl RecvWindow {
         self.allow < self.start / 2
     }
 
-    /// Grows a window that is low because what it let in is not consumed.
-    pub(crate) fn relieve(&mut self, tuning: &Tuning) -> Option<u32> {
-        let step = if tuning.may_grow { tuning.max.saturating_sub(self.size).min(self.start) } else { 0 };
-        self.size += step;
+    /// Whether next to nothing may come any more.
+    #[inline]
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.allow < self.start / 16
+    }
+
+    /// For a window that is low because what it let in is not consumed: returns what was consumed, however little, else
+    /// grows.
+    pub(crate) fn relieve(&mut self, may_grow: bool) -> Option<u32> {
+        let step = if self.pending >= self.allow.max(SCRAP) {
+            std::mem::take(&mut self.pending)
+        } else if may_grow {
+            let step = self.start.min(MAX_CREDIT.saturating_sub(self.size));
+            self.size += step;
+            step
+        } else {
+            0
+        };
         self.allow += step;
         (step > 0).then_some(step)
     }
@@ -127,8 +142,12 @@ impl RecvWindow {
             let surplus = self.size.saturating_sub(self.start).min(grant);
             self.size -= surplus;
             grant -= surplus;
+        } else if self.size > tuning.max {
+            let surplus = (self.size - tuning.max).min(grant);
+            self.size -= surplus;
+            grant -= surplus;
         } else if tuning.may_grow && self.went_by_in(2, tuning) {
-            let larger = self.size.saturating_mul(2).min(tuning.max.max(self.size));
+            let larger = self.size.saturating_mul(2).min(tuning.max);
             grant = grant.saturating_add(larger - self.size);
             self.size = larger;
         } else if !self.went_by_in(16, tuning) {
@@ -229,15 +248,38 @@ mod tests {
     #[test]
     fn a_window_used_up_by_what_is_not_read_grows_in_steps() {
         let mut window = RecvWindow::new(CARRIER_START);
-        let tuning = Tuning { max: 2 * CARRIER_START, ..tuning(Instant::now(), 1) };
         window.receive(CARRIER_START as usize / 2, 0).unwrap();
         assert!(!window.is_low());
         window.receive(1, 0).unwrap();
         assert!(window.is_low());
-        assert_eq!(window.relieve(&Tuning { may_grow: false, ..tuning }), None);
-        assert_eq!(window.relieve(&tuning), Some(CARRIER_START));
-        assert_eq!(window.relieve(&tuning), None);
+        assert_eq!(window.relieve(false), None);
+        assert_eq!(window.relieve(true), Some(CARRIER_START));
         assert_eq!(window.extra(), CARRIER_START as usize);
+    }
+
+    #[test]
+    fn a_spent_window_returns_what_little_was_consumed() {
+        let (mut window, now) = (RecvWindow::new(CARRIER_START), Instant::now());
+        window.receive(CARRIER_START as usize, 0).unwrap();
+        assert!(window.is_spent());
+        assert_eq!(window.consume(SCRAP as usize - 1, || tuning(now, 1)), None);
+        assert_eq!(window.relieve(false), None, "a scrap");
+        assert_eq!(window.consume(1, || tuning(now, 1)), None);
+        assert_eq!(window.relieve(true), Some(SCRAP));
+        assert_eq!(window.extra(), 0);
+    }
+
+    #[test]
+    fn a_window_that_grew_past_its_maximum_comes_down_to_it() {
+        let (mut window, now) = (RecvWindow::new(CARRIER_START), Instant::now());
+        for _ in 0..32 {
+            window.receive(window.allow as usize, 0).unwrap();
+            window.relieve(true).unwrap();
+        }
+        let most = Tuning { max: 16 * CARRIER_START, ..tuning(now, 1) };
+        let held = window.size - window.allow;
+        assert_eq!(window.consume(held as usize, || most), Some(held - 17 * CARRIER_START));
+        assert_eq!((window.size, window.allow), (most.max, most.max));
     }
 
     #[test]

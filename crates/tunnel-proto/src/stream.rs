@@ -1,6 +1,7 @@
 //! The state of one stream. Transitions that involve the carrier are in `connection`.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -105,6 +106,8 @@ pub(crate) struct Stream {
     pub turn_epoch: u32,
     pub window: RecvWindow,
     pub queue: VecDeque<Item>,
+    /// Since when the queue has not been empty nor read from.
+    pub unread_since: Option<Instant>,
 }
 
 impl Stream {
@@ -126,6 +129,7 @@ impl Stream {
             turn_epoch: 0,
             window: RecvWindow::new(STREAM_START),
             queue: VecDeque::new(),
+            unread_since: None,
         }
     }
 
@@ -143,6 +147,10 @@ impl Stream {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.sending == Sending::Done && self.receiving == Receiving::Done
+    }
+
+    pub(crate) fn holds_body(&self) -> bool {
+        self.queue.iter().any(|item| item.sizes().0 > 0)
     }
 
     /// Why a writer cannot go on, if so.

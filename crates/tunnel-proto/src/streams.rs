@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Instant;
 
 use crate::stream::{Park, Receiving, Sending, Stream};
 
@@ -89,6 +90,15 @@ impl Streams {
             self.free.push(id.slot);
         }
         self.open.remove(&id.wire).map(|_| extra)
+    }
+
+    /// Of the streams that hold unread bodies, the one not read for longest, if not since `before`.
+    pub(crate) fn stalest(&self, before: Instant) -> Option<StreamId> {
+        let stale = self.slots.iter().zip(0..).filter_map(|(stream, slot)| {
+            let since = stream.unread_since.filter(|since| *since <= before)?;
+            stream.holds_body().then_some((since, StreamId { slot, wire: stream.id }))
+        });
+        stale.min_by_key(|(since, _)| *since).map(|(_, id)| id)
     }
 
     #[cfg(test)]

@@ -60,9 +60,7 @@ impl Connection {
             self.live.heard(self.now);
         }
         let mut result = self.take_frames(input);
-        if self.window.is_low() {
-            self.relieve();
-        }
+        self.relieve();
         if result.is_ok() && self.out.len() > self.config.output_max {
             result = Err(Violation::NotReading);
         }
@@ -140,6 +138,7 @@ impl Connection {
         self.retained += prefix.head_end;
         if let Some(stream) = self.streams.get_mut(id) {
             stream.queue.push_back(Item::Request(payload.keep(), prefix, header.end));
+            stream.unread_since = Some(self.now);
         }
         if prefix.is_parked() {
             self.park(id);
@@ -239,6 +238,7 @@ impl Connection {
     #[inline]
     fn received(&mut self, id: StreamId, end: bool) {
         let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.unread_since.get_or_insert(self.now);
         notify(&mut self.events, id, stream);
         if end {
             stream.receiving = Receiving::Done;

@@ -32,7 +32,10 @@ impl Connection {
             return if dead { Err(StreamError::Dead) } else { Ok(None) };
         }
         match stream.queue.pop_front() {
-            Some(item) => Ok(Some(self.deliver(id, item))),
+            Some(item) => {
+                stream.unread_since = (!stream.queue.is_empty()).then_some(self.now);
+                Ok(Some(self.deliver(id, item)))
+            }
             None if stream.receiving == Receiving::Done => Ok(Some(Incoming::End)),
             None if dead => Err(StreamError::Dead),
             None => Ok(None),

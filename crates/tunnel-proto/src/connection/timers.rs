@@ -31,6 +31,7 @@ impl Connection {
         if busy {
             self.measure_output();
             self.turns.forget();
+            self.relieve();
             self.give_turns();
         } else {
             self.out.shrink();

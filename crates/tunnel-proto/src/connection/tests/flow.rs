@@ -31,8 +31,8 @@ fn a_writer_stops_at_the_streams_credit_and_is_told_when_there_is_more() {
 }
 
 #[test]
-fn no_more_is_held_than_the_carrier_grants() {
-    let mut pair = Pair::with(|config| config.carrier_window = CARRIER_START);
+fn no_more_is_held_than_the_carrier_grants_without_memory_to_spare() {
+    let mut pair = Pair::with(|config| config.budget = ByteBudget::new(CARRIER_START as usize));
     let chunk = vec![7; 64 * 1024];
     let mut sent = 0;
     for _ in 0..20 {
@@ -247,6 +247,56 @@ fn stalled_streams_do_not_starve_the_carrier() {
     pair.gate.release(gate);
     pair.pump();
     assert_eq!(pair.gate.held(), 0);
+}
+
+/// As many stalled readers as a carrier has streams, each with all that it was granted, keep no newcomer waiting.
+#[test]
+fn many_stalled_readers_do_not_starve_the_rest() {
+    let mut pair = Pair::with(|config| config.budget = ByteBudget::new(256 << 20));
+    let stalled: Vec<_> = (0..900).map(|_| stall(&mut pair).1).collect();
+    assert!(pair.gate.held() == stalled.len() * STREAM_START as usize);
+    let (edge, gate, _) = pair.opened(OpenOptions::default());
+    assert_eq!(pair.edge.send_data(edge, &[0; 1024], true), Ok(1024));
+    // What they hold comes back, and the window with it.
+    stalled.into_iter().for_each(|id| pair.gate.release(id));
+    pair.gate.release(gate);
+    pair.pump();
+    assert_eq!(pair.gate.held(), 0);
+    assert!(pair.gate.window.size() <= pair.gate.config.carrier_window);
+    assert!(pair.edge.credit.left() >= CARRIER_START as usize / 2);
+}
+
+/// When memory is short of what the stalled hold, the longest unread go, not those who come.
+#[test]
+fn under_pressure_the_longest_unread_make_room() {
+    let budget = ByteBudget::new(8 << 20);
+    let mut pair = Pair::new();
+    pair.gate = Connection::new(Role::Gate, Config::new(budget.clone()), pair.now);
+    pair.pump();
+    let mut stalled = Vec::new();
+    // Until the budget is half used and the carrier's credit spent.
+    while pair.edge.credit.left() >= STREAM_START as usize {
+        stalled.push(stall(&mut pair));
+    }
+    assert!(budget.is_tight() && stalled.len() < 128);
+    let (edge, _, _) = pair.opened(OpenOptions::default());
+    for _ in 0..8 {
+        pair.advance(400 * MS);
+        pair.pump();
+    }
+    assert_eq!(pair.edge.send_data(edge, &[0; 1024], true), Ok(1024));
+    let lost = |pair: &mut Pair, id| pair.edge.recv(id).err() == Some(StreamError::Reset(Reason::Overloaded));
+    assert!(lost(&mut pair, stalled[0].0));
+    assert!(!lost(&mut pair, stalled[stalled.len() - 1].0));
+    assert!(stalled.iter().filter(|(id, _)| lost(&mut pair, *id)).count() <= 8, "no more than needed");
+}
+
+/// A stream whose reader takes nothing, with as much as it was granted.
+fn stall(pair: &mut Pair) -> (StreamId, StreamId) {
+    let (edge, gate, _) = pair.opened(OpenOptions::default());
+    pair.edge.send_data(edge, &[0; STREAM_START as usize], false).unwrap();
+    pair.pump();
+    (edge, gate)
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn more_bytes_than_credit_are_a_violation_on_stream_and_carrier() {
     over.push(frame(Kind::Data, false, 1, &[0]));
     assert_eq!(gate_says(&over), Err(Violation::CreditOverrun(1)));
 
-    let mut pair = Pair::with(|config| config.carrier_window = CARRIER_START);
+    let mut pair = Pair::with(|config| config.budget = ByteBudget::new(CARRIER_START as usize));
     let many: Vec<u8> = (1..=16).flat_map(fill).flatten().collect();
     assert_eq!(pair.gate.handle_input(pair.now, &mut BytesMut::from(&many[..])), Ok(()));
     let mut more = request_frame(17, false, false);

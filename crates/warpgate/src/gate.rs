@@ -24,7 +24,7 @@ use mezu_tunnel::{
 };
 use rustls::ClientConfig;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, interval, timeout},
 };
 
@@ -64,6 +64,8 @@ pub(crate) struct Gate {
     pub crew: serve::Crew,
     /// The tunnels' own tasks.
     pub drivers: Scope,
+    /// A connection to the edge has come to stand.
+    pub came_up: Notify,
     /// Connections that are wanted now.
     pub wanted: Cell<usize>,
     pub sessions: RefCell<Vec<Held>>,
@@ -155,6 +157,7 @@ fn prepare(
         crew: serve::Crew::default(),
         drivers: Scope::new(),
         scope,
+        came_up: Notify::new(),
         wanted: Cell::new(1),
         sessions: RefCell::default(),
         next_id: Cell::new(0),

@@ -49,6 +49,7 @@ pub(crate) fn start(gate: &Rc<Gate>, index: usize) {
 
 async fn hold(gate: Rc<Gate>, index: usize) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut complained = false;
     // Different connections begin with different addresses of the edge's name.
     let mut turn = index;
     loop {
@@ -66,6 +67,7 @@ async fn hold(gate: Rc<Gate>, index: usize) {
         let wait = match tried {
             Ok((session, welcome)) => {
                 let since = Instant::now();
+                complained = false;
                 let id = online(&gate, index, &session, welcome);
                 serve_until_replaced(&gate, index, id, session).await;
                 if since.elapsed() >= STOOD {
@@ -77,6 +79,7 @@ async fn hold(gate: Rc<Gate>, index: usize) {
             }
             Err(error) => {
                 let Some(wait) = after(&gate, index, &error, &mut backoff) else { return };
+                complain(&gate, index, &error, std::mem::replace(&mut complained, true));
                 wait
             }
         };
@@ -85,6 +88,8 @@ async fn hold(gate: Rc<Gate>, index: usize) {
         }
         tokio::select! {
             () = sleep(wait) => {}
+            // Another connection came up: the edge is there again.
+            () = gate.came_up.notified() => backoff.reset(),
             () = gate.scope.stopping() => return gate.tell(index, Link::Closed),
         }
     }
@@ -129,6 +134,7 @@ fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) ->
     for more in before..wanted {
         start(gate, more);
     }
+    gate.came_up.notify_waiters();
     id
 }
 
@@ -168,10 +174,18 @@ fn after(gate: &Gate, index: usize, error: &LinkError, backoff: &mut Backoff) ->
         }
         _ => backoff.next_wait(),
     };
-    let why = Chain(error).to_string();
-    tracing::warn!(link = index, error = %why, wait_ms = wait.as_millis() as u64, "no tunnel");
-    gate.tell(index, Link::Waiting { why });
     Some(wait)
+}
+
+/// Says why there is no connection; in the log once for each time it is lost.
+fn complain(gate: &Gate, index: usize, error: &LinkError, again: bool) {
+    let why = Chain(error).to_string();
+    if again {
+        tracing::debug!(link = index, error = %why, "still no tunnel");
+    } else {
+        tracing::warn!(link = index, error = %why, "no tunnel; trying again");
+    }
+    gate.tell(index, Link::Waiting { why });
 }
 
 fn final_word(refused: &Refused) -> Ended {

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use mezu_edge::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
 use mezu_model::{Hostname, Label};
-use mezu_snapshot::Snapshot;
 use mezu_store::EnrolRefusal;
 use tokio::time::timeout;
 
 use super::clock;
 use super::live::Live;
+use super::places::Places;
 use super::publisher::{Publisher, StoreSlot};
 
 const WRITE: Duration = Duration::from_secs(4);
@@ -29,7 +29,7 @@ pub(super) struct Enroller {
 
 impl Enrol for Enroller {
     fn enrol(&self, enrolment: Enrolment) -> Pin<Box<dyn Future<Output = Enrolled> + Send>> {
-        if let Some(known) = known(&self.publisher.current(), &self.base, &enrolment) {
+        if let Some(known) = known(&self.publisher.places(), &enrolment) {
             return Box::pin(std::future::ready(Ok(known)));
         }
         let (store, publisher, live) = (self.store.clone(), self.publisher.clone(), self.live.clone());
@@ -39,18 +39,15 @@ impl Enrol for Enroller {
 }
 
 /// The answer, if the snapshot knows the key, every name and the default route of each.
-fn known(snapshot: &Snapshot, base: &Hostname, enrolment: &Enrolment) -> Option<Vec<EnrolledWorkload>> {
-    snapshot.keys.iter().find(|key| key.id == enrolment.key && key.org == enrolment.org)?;
-    enrolment
-        .names
-        .iter()
-        .map(|name| {
-            let workload = snapshot.workloads.iter().find(|one| one.org == enrolment.org && one.name == *name)?;
-            let hostname = Hostname::join(name, base).ok()?;
-            snapshot.routes.iter().find(|route| route.workload == workload.id && route.host == hostname)?;
-            Some(EnrolledWorkload { name: name.clone(), id: workload.id, hostname })
-        })
-        .collect()
+fn known(places: &Places, enrolment: &Enrolment) -> Option<Vec<EnrolledWorkload>> {
+    if !places.has_key(enrolment.key, enrolment.org) {
+        return None;
+    }
+    let workload = |name: &Label| {
+        let place = places.workload(enrolment.org, name)?;
+        Some(EnrolledWorkload { name: name.clone(), id: place.id, hostname: place.default.clone()? })
+    };
+    enrolment.names.iter().map(workload).collect()
 }
 
 async fn write(

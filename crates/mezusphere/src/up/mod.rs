@@ -22,6 +22,7 @@ mod last_good;
 mod live;
 mod local_http;
 mod ops;
+mod places;
 mod ports;
 mod publisher;
 mod settings;

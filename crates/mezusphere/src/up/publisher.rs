@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::last_good::LastGood;
+use super::places::Places;
 
 /// A change made by other means than this process (a person with `sqlite3`, a restored file) is seen this soon.
 const EVERY: Duration = Duration::from_secs(15);
@@ -53,6 +54,7 @@ pub(super) struct Publisher {
     wanted: watch::Sender<u64>,
     outcome: watch::Receiver<Outcome>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    places: watch::Receiver<Arc<Places>>,
 }
 
 impl Publisher {
@@ -66,10 +68,11 @@ impl Publisher {
         known: Option<Snapshot>,
     ) -> Self {
         let first = known.unwrap_or_else(|| Snapshot::empty(base.clone()));
+        let (locate, places) = watch::channel(Arc::new(Places::new(&first, &base)));
         let (sender, snapshots) = watch::channel(Arc::new(first));
         let (wanted, asked) = watch::channel(0);
         let (done, outcome) = watch::channel(Outcome::default());
-        let mut work = Work { store, base, last_good, sender };
+        let mut work = Work { store, base, last_good, sender, locate };
         let (fault, news) = work.pass_and_report().await;
         done.send_replace(Outcome { pass: 0, fault });
         work.save(news).await;
@@ -80,7 +83,7 @@ impl Publisher {
                 () = work.run(asked, done) => {}
             }
         });
-        Self { wanted, outcome, snapshots }
+        Self { wanted, outcome, snapshots, places }
     }
 
     /// The snapshots, for an edge.
@@ -95,6 +98,12 @@ impl Publisher {
     #[must_use]
     pub(super) fn current(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// The current snapshot, arranged for enrolment.
+    #[must_use]
+    pub(super) fn places(&self) -> Arc<Places> {
+        Arc::clone(&self.places.borrow())
     }
 
     /// What kept the latest pass from publishing.
@@ -134,6 +143,7 @@ struct Work {
     base: Hostname,
     last_good: LastGood,
     sender: watch::Sender<Arc<Snapshot>>,
+    locate: watch::Sender<Arc<Places>>,
 }
 
 impl Work {
@@ -173,6 +183,7 @@ impl Work {
         next.check()?;
         let generation = next.generation;
         let bytes = mezu_snapshot::encode(&next)?;
+        self.locate.send_replace(Arc::new(Places::new(&next, &self.base)));
         self.sender.send_replace(Arc::new(next));
         tracing::debug!(generation, bytes = bytes.len(), "published");
         Ok(Some(News { generation, bytes }))

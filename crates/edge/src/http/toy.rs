@@ -87,7 +87,9 @@ impl Toy {
                 poll_fn(|cx| x.poll_flush(cx)).await?;
             }
             "/ws" | "/ws-refused" if head.upgrade.is_some() => return upgrade(head, x).await,
+            "/parts" => return parts(x).await,
             "/chunked" => return chunked(x).await,
+            "/sized-trailers" => return sized_with_trailers(x).await,
             "/204" => return reply(x, 204, b"").await,
             "/304" => return reply(x, 304, b"12345").await,
             "/short" => {
@@ -168,6 +170,19 @@ async fn echo<X: Exchange>(x: &mut X) -> Result<(), ClientGone> {
     Ok(())
 }
 
+/// Answers with the number of pieces that the body came in.
+async fn parts<X: Exchange>(x: &mut X) -> Result<(), ClientGone> {
+    let mut parts = 0;
+    while let BodyPart::Data(_) = poll_fn(|cx| x.poll_body(cx)).await? {
+        parts += 1;
+    }
+    let body = Bytes::from(parts.to_string());
+    x.start(&plain(200), ResponseLength::Sized(body.len() as u64));
+    send(x, body).await?;
+    x.finish();
+    Ok(())
+}
+
 async fn chunked<X: Exchange>(x: &mut X) -> Result<(), ClientGone> {
     x.start(&plain(200), ResponseLength::Unknown);
     for part in [&b"one"[..], b"", b"two, which is longer than fifteen"] {
@@ -177,6 +192,18 @@ async fn chunked<X: Exchange>(x: &mut X) -> Result<(), ClientGone> {
     let mut trailers = Headers::new();
     trailers.push(b"grpc-status", b"0").unwrap();
     trailers.push(b"content-length", b"0").unwrap();
+    x.trailers(&trailers);
+    x.finish();
+    Ok(())
+}
+
+/// As gRPC workloads do that know the length.
+async fn sized_with_trailers<X: Exchange>(x: &mut X) -> Result<(), ClientGone> {
+    x.start(&plain(200), ResponseLength::Sized(2));
+    send(x, Bytes::from_static(b"hi")).await?;
+    poll_fn(|cx| x.poll_flush(cx)).await?;
+    let mut trailers = Headers::new();
+    trailers.push(b"grpc-status", b"5").unwrap();
     x.trailers(&trailers);
     x.finish();
     Ok(())

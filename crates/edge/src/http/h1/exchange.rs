@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use mezu_model::{Headers, Method, Protocol, RequestHead, ResponseHead};
 
 use super::{
@@ -18,6 +18,8 @@ use crate::http::{BodyLength, BodyPart, ClientGone, ResponseLength, pace::Pace, 
 const OUT_SOFT: usize = 32 * 1024;
 /// Pieces from this size are not copied: they follow what waits before them in the same write.
 const DIRECT: usize = 4 * 1024;
+/// Small chunks of a request are gathered up to this.
+const GATHER: usize = 16 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -48,6 +50,8 @@ pub(crate) struct Exchange<'x, 'l, W> {
     /// What `buffered` showed last.
     shown: usize,
     shown_end: bool,
+    /// Read behind data that had to go first.
+    trailers: Option<Headers>,
     phase: Phase,
     interims: u32,
     continued: bool,
@@ -82,6 +86,7 @@ impl<'x, 'l, W: Wire> Exchange<'x, 'l, W> {
             decoder,
             shown: 0,
             shown_end: false,
+            trailers: None,
             phase: Phase::Waiting,
             interims: 0,
             continued: false,
@@ -107,6 +112,35 @@ impl<'x, 'l, W: Wire> Exchange<'x, 'l, W> {
             self.keep_alive = false;
             ClientGone::Malformed(rule)
         })
+    }
+
+    /// What is here of the body. Small chunks that came together go on together: a client that sends a byte per chunk
+    /// must not make us send a frame per byte.
+    fn next_part(&mut self) -> Result<Option<BodyPart>, ClientGone> {
+        if let Some(trailers) = self.trailers.take() {
+            return Ok(Some(BodyPart::Trailers(trailers)));
+        }
+        let mut gathered = BytesMut::new();
+        while gathered.len() < GATHER {
+            match self.step()? {
+                Step::Data(n) => {
+                    let data = self.link.warm.input.split_to(n);
+                    self.decoder.took(n);
+                    if gathered.is_empty() && (n >= DIRECT || !matches!(self.decoder, Decoder::Chunked(_))) {
+                        return Ok(Some(BodyPart::Data(data.freeze())));
+                    }
+                    gathered.extend_from_slice(&data);
+                }
+                Step::Trailers(trailers) if gathered.is_empty() => return Ok(Some(BodyPart::Trailers(trailers))),
+                Step::Trailers(trailers) => {
+                    self.trailers = Some(trailers);
+                    break;
+                }
+                Step::End if gathered.is_empty() => return Ok(Some(BodyPart::End)),
+                Step::End | Step::More => break,
+            }
+        }
+        Ok((!gathered.is_empty()).then(|| BodyPart::Data(gathered.freeze())))
     }
 
     /// Whether the connection may carry another request after this answer.
@@ -206,15 +240,8 @@ impl<W: Wire> crate::http::Exchange for Exchange<'_, '_, W> {
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<BodyPart, ClientGone>> {
         loop {
-            match self.step()? {
-                Step::Data(n) => {
-                    let data = self.link.warm.input.split_to(n).freeze();
-                    self.decoder.took(n);
-                    return Poll::Ready(Ok(BodyPart::Data(data)));
-                }
-                Step::Trailers(headers) => return Poll::Ready(Ok(BodyPart::Trailers(headers))),
-                Step::End => return Poll::Ready(Ok(BodyPart::End)),
-                Step::More => {}
+            if let Some(part) = self.next_part()? {
+                return Poll::Ready(Ok(part));
             }
             let read = match self.decoder {
                 Decoder::Raw => ready!(self.link.poll_fill(cx))?,

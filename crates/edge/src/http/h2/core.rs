@@ -222,6 +222,13 @@ impl Core {
         Ok(())
     }
 
+    /// The client has closed the connection: nobody waits for the answers any more.
+    pub(super) fn client_left(&mut self) {
+        for (_, stream) in &mut self.streams {
+            stream.fail(ClientGone::Closed);
+        }
+    }
+
     /// A task is done with a stream: what it did not read is forgotten, what the client still sends is refused.
     pub(super) fn forget(&mut self, key: usize, unfinished: Reason) {
         let Some(stream) = self.streams.try_remove(key) else { return };
@@ -289,15 +296,14 @@ impl Core {
         self.queue = queue;
     }
 
-    /// Appends a DATA frame.
-    pub(super) fn data(&mut self, key: usize, data: &[u8], end: bool) {
+    /// Appends a DATA frame. Whether it is the last is said afterwards, by [`Core::end_data`] or trailers.
+    pub(super) fn data(&mut self, key: usize, data: &[u8]) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let n = i64::try_from(data.len()).unwrap_or(i64::MAX);
         stream.send_window -= n;
         self.send_window -= n;
         stream.last_data = Some((self.round, self.out.len()));
-        stream.sent_all |= end;
-        frame::write(&mut self.out, frame::DATA, if end { frame::END_STREAM } else { 0 }, stream.id, data);
+        frame::write(&mut self.out, frame::DATA, 0, stream.id, data);
     }
 
     /// Ends a stream: by its last DATA frame if that has not left, else by an empty one.

@@ -227,16 +227,13 @@ impl crate::http::Exchange for Exchange {
                 return Poll::Ready(Err(self.fail(ClientGone::TooSlow)));
             }
             left = left.map(|left| left - n as u64);
-            core.data(self.key, data.get(..n).unwrap_or_default(), left == Some(0));
+            core.data(self.key, data.get(..n).unwrap_or_default());
             drop(core);
             data.advance(n);
             self.phase = Phase::Body(left);
             if self.writing.is_waiting() {
                 self.writing.moved(n);
             }
-        }
-        if left == Some(0) {
-            self.phase = Phase::Finished;
         }
         Poll::Ready(Ok(()))
     }
@@ -247,7 +244,8 @@ impl crate::http::Exchange for Exchange {
     }
 
     fn trailers(&mut self, headers: &Headers) {
-        if self.phase == Phase::Body(None) && self.check().is_ok() {
+        // A declared length does not exclude trailers.
+        if matches!(self.phase, Phase::Body(None | Some(0))) && self.check().is_ok() {
             self.core.borrow_mut().headers(self.key, true, |block| head::trailers(block, headers));
             self.phase = Phase::Finished;
         }

@@ -10,6 +10,10 @@ use tokio::time::Instant;
 
 use super::frame::{self, Head};
 
+/// DATA frames smaller than this, per second, before reading pauses.
+const SMALL: usize = 64;
+const SMALL_PER_SECOND: u32 = 20_000;
+const SECOND: Duration = Duration::from_secs(1);
 /// Control frames per second.
 const CONTROL_PER_SECOND: u32 = 200;
 /// One WINDOW_UPDATE more for each so many bytes that we sent.
@@ -29,6 +33,8 @@ pub(super) struct Meter {
     window_since: Option<Instant>,
     control: u32,
     second_since: Option<Instant>,
+    small: u32,
+    small_since: Option<Instant>,
     updates: u64,
     bytes_sent: u64,
     continuations: u32,
@@ -45,6 +51,8 @@ impl Meter {
             window_since: None,
             control: 0,
             second_since: None,
+            small: 0,
+            small_since: None,
             updates: 0,
             bytes_sent: 0,
             continuations: 0,
@@ -65,7 +73,11 @@ impl Meter {
                 self.continuations = 0;
                 Ok(())
             }
-            frame::DATA if head.length > 0 || head.has(frame::END_STREAM) => Ok(()),
+            frame::DATA if head.length >= SMALL || head.has(frame::END_STREAM) => Ok(()),
+            frame::DATA if head.length > 0 => {
+                self.small_data();
+                Ok(())
+            }
             frame::RST_STREAM => self.reset(),
             frame::WINDOW_UPDATE => {
                 self.updates += 1;
@@ -82,6 +94,21 @@ impl Meter {
         }
     }
 
+    /// Until when to read no more: data in tiny frames is honest now and then, but costs much more than it brings.
+    pub(super) fn pause(&self) -> Option<Instant> {
+        let since = self.small_since.filter(|_| self.small > SMALL_PER_SECOND)?;
+        let until = since + SECOND;
+        (Instant::now() < until).then_some(until)
+    }
+
+    fn small_data(&mut self) {
+        // The clock is asked now and then only.
+        if (self.small == 0 || self.small > SMALL_PER_SECOND) && roll(&mut self.small_since, SECOND) {
+            self.small = 0;
+        }
+        self.small += 1;
+    }
+
     /// A client that cancels most of what it asks for, or very much of it, wants our work and not our answers.
     fn reset(&mut self) -> Result<(), Spent> {
         self.resets = self.resets.saturating_add(1);
@@ -94,7 +121,7 @@ impl Meter {
     }
 
     fn control(&mut self) -> Result<(), Spent> {
-        if roll(&mut self.second_since, Duration::from_secs(1)) {
+        if roll(&mut self.second_since, SECOND) {
             self.control = 0;
         }
         self.control += 1;

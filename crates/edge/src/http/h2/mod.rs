@@ -90,6 +90,7 @@ pub(crate) async fn serve<W: Wire, S: Serve>(io: W, conn: ConnInfo, service: Rc<
         opened: 0,
         eof: false,
         blocked: false,
+        paused: None,
         state: (true, Leaving::No),
         since: Instant::now(),
         alarm: Alarm::default(),
@@ -188,8 +189,9 @@ struct Front<W, S, F, M> {
     watch: DrainWatch,
     opened: u32,
     eof: bool,
-    /// Not read because too much waits to be sent.
+    /// Not read because too much waits to be sent, or because too much came in too small pieces.
     blocked: bool,
+    paused: Option<Instant>,
     /// Whether there is no request, and how far it has been told to leave; since when.
     state: (bool, Leaving),
     since: Instant,
@@ -233,10 +235,13 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
         let mut taken = 0;
-        self.blocked = false;
         while !self.eof {
-            if self.shared.core.borrow().out.len() >= OUT_HARD {
-                self.blocked = true;
+            {
+                let core = self.shared.core.borrow();
+                self.paused = core.meter.pause();
+                self.blocked = core.out.len() >= OUT_HARD;
+            }
+            if self.blocked || self.paused.is_some() {
                 break;
             }
             if taken >= READ_AT_ONCE {
@@ -248,7 +253,10 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
             }
             match self.io.poll_read_into(&mut cx, &mut self.input) {
                 Poll::Ready(Ok(n)) if n > 0 => taken += n,
-                Poll::Ready(_) => self.eof = true,
+                Poll::Ready(_) => {
+                    self.eof = true;
+                    self.shared.core.borrow_mut().client_left();
+                }
                 Poll::Pending => break,
             }
             let received = self.shared.core.borrow_mut().receive(&mut self.input);
@@ -333,6 +341,11 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
 
     /// Ready when the client has had all the time it gets to say hello, to ask for something, or to leave.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(until) = self.paused
+            && self.alarm.poll_until(cx, until).is_ready()
+        {
+            self.waker.wake_by_ref(); // read on
+        }
         let limits = &self.shared.limits;
         let (greeted, leaving) = {
             let core = self.shared.core.borrow();

@@ -77,6 +77,17 @@ fn chunk_framing_is_bounded() {
 }
 
 #[test]
+fn small_chunks_go_on_together() {
+    run(async {
+        let post = POST.replace("POST /", "POST /parts");
+        let (answer, _) = talk(format!("{post}{}0\r\n\r\n", "1\r\nx\r\n".repeat(1000))).await;
+        assert!(answer.ends_with("\r\n\r\n1"), "{answer}");
+        let (answer, _) = talk(format!("{post}{}0\r\nA: b\r\n\r\n", "1\r\nx\r\n".repeat(10))).await;
+        assert!(answer.ends_with("\r\n\r\n1"), "{answer}");
+    });
+}
+
+#[test]
 fn trailers_pass_both_ways_where_they_may() {
     run(async {
         let trailers = "0\r\nX-Sum: 1\r\nContent-Length: 9\r\nMezu-User: x\r\nX-Forwarded-For: 1\r\nCookie: a\r\n\r\n";

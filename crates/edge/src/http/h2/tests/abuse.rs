@@ -184,6 +184,43 @@ fn a_cancelled_request_stops_its_work() {
 }
 
 #[test]
+fn data_in_tiny_frames_is_slowed_down_not_refused() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        let open = frame(1, 4, 1, &block(&[(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/")]));
+        conn.io.write_all(&open).await.unwrap();
+        let start = Instant::now();
+        for _ in 0..50 {
+            conn.io.write_all(&frame(0, 0, 1, b"x").repeat(1000)).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        conn.io.write_all(&frame(0, 1, 1, b"y")).await.unwrap();
+        while conn.toy.working.get() > 0 || conn.toy.seen.borrow().is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(conn.toy.gone.get(), None);
+        let waited = start.elapsed();
+        assert!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&waited), "{waited:?}");
+    });
+}
+
+#[test]
+fn a_client_that_leaves_stops_all_work() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        conn.io.write_all(&hang(1, true)).await.unwrap();
+        while conn.toy.working.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(conn.io);
+        timeout(Duration::from_secs(5), conn.front).await.unwrap().unwrap();
+        assert_eq!((conn.toy.working.get(), conn.toy.gone.get()), (0, Some(ClientGone::Closed)));
+    });
+}
+
+#[test]
 fn a_slow_upload_is_cut_off() {
     run(async {
         let mut peer = Peer::new().await;

@@ -4,9 +4,16 @@ use std::time::Duration;
 
 use h2::client::Builder;
 use mezu_model::Limits;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, timeout},
+};
 
-use super::{Peer, collect, get, run};
+use super::{
+    Peer, collect,
+    frames::{PREFACE, frame, good_head},
+    get, raw, run,
+};
 
 #[test]
 fn drain_answers_what_is_under_way_and_what_is_on_its_way() {
@@ -26,6 +33,21 @@ fn drain_answers_what_is_under_way_and_what_is_on_its_way() {
         drop((stream, peer.client));
         assert!(timeout(Duration::from_secs(5), peer.ended).await.unwrap().unwrap().is_ok());
         timeout(Duration::from_secs(5), peer.front).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn requests_end_with_the_connection_of_their_client() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        conn.io.write_all(&frame(1, 5, 1, &good_head("GET", "/hang"))).await.unwrap();
+        while conn.toy.working.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(conn.io);
+        timeout(Duration::from_secs(5), conn.front).await.unwrap().unwrap();
+        assert_eq!(conn.toy.working.get(), 0);
     });
 }
 

@@ -206,6 +206,17 @@ fn a_length_that_is_not_kept_is_a_stream_error() {
 }
 
 #[test]
+fn an_answer_may_have_both_length_and_trailers() {
+    run(async {
+        let mut peer = Peer::new().await;
+        let answer = peer.ask(get("/sized-trailers"), None, None).await;
+        assert_eq!((answer.status, answer.body.as_str(), answer.reset), (200, "hi", None));
+        assert_eq!(answer.trailers, [("grpc-status".to_owned(), "5".to_owned())]);
+        assert!(answer.fields.contains(&("content-length".to_owned(), "2".to_owned())));
+    });
+}
+
+#[test]
 fn websockets_by_extended_connect() {
     run(async {
         let mut peer = Peer::new().await;

@@ -6,7 +6,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use mezu_model::{Headers, ResponseHead};
+use mezu_model::{Headers, Protocol, ResponseHead};
 use mezu_tunnel::proto::{Incoming, Response, StreamError, Trailers};
 
 use super::failure::Failure;
@@ -181,6 +181,11 @@ impl Download {
         exchange: &mut X,
         asked: &impl Asked,
     ) -> Result<Step, Failure> {
+        let agreed = asked.is_upgrade() && (200..300).contains(&self.head.status);
+        if agreed && exchange.protocol() == Protocol::H2 {
+            // The workload ignored the upgrade. Over HTTP/2 this would say that it is made (RFC 8441 §5).
+            return Err(Failure::Final(EdgeError::WorkloadBadResponse));
+        }
         let declared = head::length(&self.head, asked.is_head());
         let length = match (declared.ok_or(Failure::Final(EdgeError::WorkloadBadResponse))?, whole) {
             // All of it is here: its length is known, whether or not the workload told it.

@@ -3,7 +3,7 @@
 use mezu_model::{ResponseHead, known};
 use mezu_tunnel::proto::Incoming;
 
-use super::world::{HOST, echo, script, with_edge};
+use super::world::{HOST, Script, World, echo, script, with_edge};
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\n\r\n")
@@ -177,5 +177,43 @@ fn a_client_that_leaves_takes_its_request_along() {
         assert_eq!(heard.recv().await, Some("came"));
         drop(client);
         assert_eq!(heard.recv().await, Some("reset"));
+    });
+}
+
+/// Answers an upgrade as a workload that does not know it.
+fn answers_200() -> Script {
+    script(|mut asked| async move {
+        asked.head().await;
+        asked.answer(200, b"\x81\x05hello").await;
+    })
+}
+
+/// The status that an HTTP/2 client gets to its WebSocket.
+async fn websocket_h2(world: &World) -> u16 {
+    let mut client = world.client_h2().await;
+    while !client.is_extended_connect_protocol_enabled() {
+        tokio::task::yield_now().await;
+    }
+    let mut request = http::Request::builder()
+        .method("CONNECT")
+        .uri(format!("https://{HOST}/ws"))
+        .header("sec-websocket-version", "13")
+        .body(())
+        .unwrap();
+    request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    let (response, _stream) = client.send_request(request, false).unwrap();
+    response.await.unwrap().status().as_u16()
+}
+
+/// Over HTTP/2 a 200 would say that the WebSocket is open (RFC 8441 §5), over HTTP/1 it is an answer like any other.
+#[test]
+fn an_upgrade_that_the_workload_ignored_is_not_told_as_one() {
+    with_edge(1, |world| async move {
+        world.gate(1, 1, answers_200()).await;
+        assert_eq!(websocket_h2(&world).await, 502);
+        let upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+                       sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let answer = world.ask(&format!("GET /ws HTTP/1.1\r\nhost: {HOST}\r\n{upgrade}\r\n")).await;
+        assert_eq!(answer.status, 200);
     });
 }

@@ -125,16 +125,30 @@ impl World {
     }
 
     pub(super) async fn client(&self) -> Client {
+        self.client_over(TcpStream::connect(self.edge.https_addr()).await.unwrap()).await
+    }
+
+    pub(super) async fn client_over(&self, socket: TcpStream) -> Client {
+        Client { tls: self.tls(socket, b"http/1.1").await, read: Vec::new() }
+    }
+
+    /// An HTTP/2 client.
+    pub(super) async fn client_h2(&self) -> h2::client::SendRequest<Bytes> {
+        let socket = TcpStream::connect(self.edge.https_addr()).await.unwrap();
+        let (client, connection) = h2::client::handshake(self.tls(socket, b"h2").await).await.unwrap();
+        spawn_local(&self.scope, "h2 client", async move { drop(connection.await) });
+        client
+    }
+
+    async fn tls(&self, socket: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(self.roots.clone())
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let socket = TcpStream::connect(self.edge.https_addr()).await.unwrap();
+        config.alpn_protocols = vec![protocol.to_vec()];
         let connector = TlsConnector::from(Arc::new(config));
-        let tls = connector.connect(ServerName::try_from(HOST).unwrap(), socket).await.unwrap();
-        Client { tls, read: Vec::new() }
+        connector.connect(ServerName::try_from(HOST).unwrap(), socket).await.unwrap()
     }
 
     /// A request on a connection of its own.

@@ -8,6 +8,8 @@ pub const ORGS: usize = 10_000;
 pub const KEYS: usize = 100_000;
 /// Workloads, all orgs together.
 pub const WORKLOADS: usize = 100_000;
+/// Workloads that one key may make.
+pub const WORKLOADS_PER_KEY: usize = 1_000;
 /// Routes, all orgs together.
 pub const ROUTES: usize = 100_000;
 /// Routes of one org.

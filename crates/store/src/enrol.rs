@@ -18,6 +18,8 @@ pub struct Enrolled {
     pub name: Label,
     pub id: WorkloadId,
     pub hostname: Hostname,
+    /// It was made just now.
+    pub is_new: bool,
 }
 
 /// Why an enrolment was not done. Nothing of a refused one is kept.
@@ -31,6 +33,8 @@ pub enum EnrolRefusal {
     HostInUse { name: Label, host: Hostname },
     #[error("the name {name:?} is too long under {base}")]
     TooLong { name: Label, base: Hostname },
+    #[error("this key has made {most} workloads, as many as it may; use another key")]
+    TooManyOfKey { most: usize },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -55,7 +59,7 @@ impl Store {
         let mut enrolled = Vec::with_capacity(names.len());
         let mut changed = false;
         for name in names {
-            let (one, new) = enrol_one(&mut write, org, name, base, now).await?;
+            let (one, new) = enrol_one(&mut write, key, org, name, base, now).await?;
             changed |= new;
             enrolled.push(one);
         }
@@ -79,6 +83,7 @@ async fn is_live(write: &mut Write, key: KeyId, org: OrgId) -> Result<bool, Stor
 /// The workload's place, and whether anything had to be written for it.
 async fn enrol_one(
     write: &mut Write,
+    key: KeyId,
     org: OrgId,
     name: &Label,
     base: &Hostname,
@@ -93,34 +98,39 @@ async fn enrol_one(
         let settled = workload.default_host.as_ref() == Some(&default) || hosts.contains(&default);
         if let Some(first) = hosts.first().filter(|_| settled) {
             let hostname = if hosts.contains(&default) { default } else { first.clone() };
-            return Ok((Enrolled { name: name.clone(), id: workload.id, hostname }, false));
+            return Ok((Enrolled { name: name.clone(), id: workload.id, hostname, is_new: false }, false));
         }
     }
+    let is_new = known.is_none();
     let id = match known {
         Some(workload) => {
             workloads::set_default_host(write, workload.id, &default).await?;
             workload.id
         }
-        None => new_workload(write, org, name, &default, now).await?,
+        None => new_workload(write, key, org, name, &default, now).await?,
     };
     new_default_route(write, org, name, id, &default, now).await?;
-    Ok((Enrolled { name: name.clone(), id, hostname: default }, true))
+    Ok((Enrolled { name: name.clone(), id, hostname: default, is_new }, true))
 }
 
 async fn new_workload(
     write: &mut Write,
+    key: KeyId,
     org: OrgId,
     name: &Label,
     default: &Hostname,
     now: Micros,
-) -> Result<WorkloadId, StoreError> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM workloads").fetch_one(&mut **write).await?;
-    if usize::try_from(count).is_ok_and(|count| count >= limits::WORKLOADS) {
-        return Err(StoreError::TooMany { what: "workloads", most: limits::WORKLOADS });
+) -> Result<WorkloadId, EnrolRefusal> {
+    let (all, of_key) = workloads::count(write, key).await?;
+    if of_key >= limits::WORKLOADS_PER_KEY {
+        return Err(EnrolRefusal::TooManyOfKey { most: limits::WORKLOADS_PER_KEY });
+    }
+    if all >= limits::WORKLOADS {
+        return Err(StoreError::TooMany { what: "workloads", most: limits::WORKLOADS }.into());
     }
     let id = mezu_runtime::id::new();
     let new = Workload { id, org, name: name.clone(), default_host: Some(default.clone()), created_at: now };
-    workloads::insert(write, &new).await?;
+    workloads::insert(write, &new, key).await?;
     Ok(id)
 }
 

@@ -3,6 +3,7 @@
 
 use mezu_model::{Hostname, KeyId, Label, OrgId, PublicKey, RouteId};
 use mezu_policy::PipelineSpec;
+use mezu_snapshot::limits;
 use tempfile::TempDir;
 
 use super::*;
@@ -249,6 +250,21 @@ async fn what_the_store_tells_makes_a_whole_snapshot() {
     }
     let (revision, parts) = world.store.read_all().await.unwrap();
     mezu_snapshot::Snapshot::new(revision, world.base.clone(), parts).check().unwrap();
+}
+
+#[tokio::test]
+async fn a_key_makes_so_many_workloads_and_leaves_the_rest_to_others() {
+    let world = world().await;
+    let (other, other_key) = org_with_key(&world.store, "other", 2).await;
+    let names: Vec<Label> = (0..limits::WORKLOADS_PER_KEY).map(|n| label(&format!("w-{n}"))).collect();
+    let made = world.store.enrol(world.key, world.org, &names, &world.base, NOW).await.unwrap();
+    assert!(made.iter().all(|one| one.is_new));
+    let refusal = world.enrol("more").await.unwrap_err();
+    assert!(matches!(refusal, EnrolRefusal::TooManyOfKey { .. }), "{refusal}");
+    // Those it has still come back, and nobody else is held up.
+    let again = world.store.enrol(world.key, world.org, &names[..2], &world.base, NOW).await.unwrap();
+    assert!(again.iter().all(|one| !one.is_new));
+    world.enrol_as(other_key, other, "mine").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Workloads: what answers behind a Warpgate. They come to be by enrolment ([`crate::enrol`]).
 
-use mezu_model::{Hostname, Label, OrgId, WorkloadId};
+use mezu_model::{Hostname, KeyId, Label, OrgId, WorkloadId};
 use mezu_snapshot::WorkloadEntry;
 
 use crate::db::{Row, Write};
@@ -48,15 +48,29 @@ pub(crate) async fn by_name(write: &mut Write, org: OrgId, name: &Label) -> Resu
     row.as_ref().map(workload).transpose()
 }
 
-pub(crate) async fn insert(write: &mut Write, new: &Workload) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO workloads (id, org_id, name, default_host, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(new.id.to_string())
-        .bind(new.org.to_string())
-        .bind(new.name.as_str())
-        .bind(new.default_host.as_ref().map(Hostname::as_str))
-        .bind(new.created_at.0)
-        .execute(&mut **write)
+/// How many there are, and how many of them the key has made.
+pub(crate) async fn count(write: &mut Write, key: KeyId) -> Result<(usize, usize), StoreError> {
+    let all: i64 = sqlx::query_scalar("SELECT count(*) FROM workloads").fetch_one(&mut **write).await?;
+    let of_key: i64 = sqlx::query_scalar("SELECT count(*) FROM workloads WHERE key_id = $1")
+        .bind(key.to_string())
+        .fetch_one(&mut **write)
         .await?;
+    let number = |n: i64| usize::try_from(n).unwrap_or_default();
+    Ok((number(all), number(of_key)))
+}
+
+pub(crate) async fn insert(write: &mut Write, new: &Workload, key: KeyId) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO workloads (id, org_id, name, default_host, created_at, key_id) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(new.id.to_string())
+    .bind(new.org.to_string())
+    .bind(new.name.as_str())
+    .bind(new.default_host.as_ref().map(Hostname::as_str))
+    .bind(new.created_at.0)
+    .bind(key.to_string())
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 

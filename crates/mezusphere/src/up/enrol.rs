@@ -5,7 +5,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mezu_edge::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
 use mezu_model::{Hostname, Label};
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use super::clock;
 use super::live::Live;
+use super::new_names::NewNames;
 use super::places::Places;
 use super::publisher::{Publisher, StoreSlot};
 
@@ -21,20 +23,40 @@ const WRITE: Duration = Duration::from_secs(4);
 
 /// The control side of enrolment.
 pub(super) struct Enroller {
-    pub(super) store: StoreSlot,
-    pub(super) publisher: Publisher,
-    pub(super) live: Live,
-    pub(super) base: Hostname,
+    publisher: Publisher,
+    writer: Arc<Writer>,
+}
+
+impl Enroller {
+    pub(super) fn new(store: StoreSlot, publisher: Publisher, live: Live, base: Hostname) -> Self {
+        let writer = Writer { store, publisher: publisher.clone(), live, base, new_names: NewNames::default() };
+        Self { publisher, writer: Arc::new(writer) }
+    }
 }
 
 impl Enrol for Enroller {
     fn enrol(&self, enrolment: Enrolment) -> Pin<Box<dyn Future<Output = Enrolled> + Send>> {
-        if let Some(known) = known(&self.publisher.places(), &enrolment) {
+        let places = self.publisher.places();
+        if let Some(known) = known(&places, &enrolment) {
             return Box::pin(std::future::ready(Ok(known)));
         }
-        let (store, publisher, live) = (self.store.clone(), self.publisher.clone(), self.live.clone());
-        let base = self.base.clone();
-        Box::pin(async move { write(&store, &publisher, &live, &base, enrolment).await })
+        let (key, org) = (enrolment.key, enrolment.org);
+        let fresh = enrolment.names.iter().filter(|name| places.workload(org, name).is_none()).count();
+        if !self.writer.new_names.take(key, fresh, Instant::now()) {
+            tracing::warn!(%key, fresh, "the key brings new workloads too fast; its gate is told to try again");
+            return Box::pin(std::future::ready(Err(EnrolError::Unavailable)));
+        }
+        let writer = Arc::clone(&self.writer);
+        Box::pin(async move {
+            let enrolled = writer.write(enrolment).await;
+            let made = enrolled.as_ref().map_or(1, |all| all.iter().filter(|one| one.is_new).count());
+            writer.new_names.give_back(key, fresh.saturating_sub(made));
+            let workload = |one: mezu_store::Enrolled| {
+                let mezu_store::Enrolled { name, id, hostname, .. } = one;
+                EnrolledWorkload { name, id, hostname }
+            };
+            Ok(enrolled?.into_iter().map(workload).collect())
+        })
     }
 }
 
@@ -50,28 +72,32 @@ fn known(places: &Places, enrolment: &Enrolment) -> Option<Vec<EnrolledWorkload>
     enrolment.names.iter().map(workload).collect()
 }
 
-async fn write(
-    store: &StoreSlot,
-    publisher: &Publisher,
-    live: &Live,
-    base: &Hostname,
-    enrolment: Enrolment,
-) -> Enrolled {
-    let store = store.get().ok_or_else(|| unavailable("the store is not open"))?;
-    let Enrolment { key, org, names, .. } = enrolment;
-    let enrolled = timeout(WRITE, store.enrol(key, org, &names, base, clock::now()))
-        .await
-        .map_err(|_| unavailable("the store did not answer in time"))?
-        .map_err(refusal)?;
-    // The gate hears of its hostname only once the edge can serve it.
-    publisher.publish().await.map_err(|fault| unavailable(&fault))?;
-    if !live.serves(publisher.current().generation).await {
-        return Err(unavailable("the edge does not serve the new snapshot"));
+/// Enrols through the store.
+struct Writer {
+    store: StoreSlot,
+    publisher: Publisher,
+    live: Live,
+    base: Hostname,
+    new_names: NewNames,
+}
+
+impl Writer {
+    async fn write(&self, enrolment: Enrolment) -> Result<Vec<mezu_store::Enrolled>, EnrolError> {
+        let store = self.store.get().ok_or_else(|| unavailable("the store is not open"))?;
+        let Enrolment { key, org, names, .. } = enrolment;
+        let enrolled = timeout(WRITE, store.enrol(key, org, &names, &self.base, clock::now()))
+            .await
+            .map_err(|_| unavailable("the store did not answer in time"))?
+            .map_err(refusal)?;
+        // The gate hears of its hostname only once the edge can serve it.
+        self.publisher.publish().await.map_err(|fault| unavailable(&fault))?;
+        if !self.live.serves(self.publisher.current().generation).await {
+            return Err(unavailable("the edge does not serve the new snapshot"));
+        }
+        let words: Vec<&str> = names.iter().map(Label::as_str).collect();
+        tracing::info!(workloads = words.join(","), "enrolled");
+        Ok(enrolled)
     }
-    let words: Vec<&str> = names.iter().map(Label::as_str).collect();
-    tracing::info!(workloads = words.join(","), "enrolled");
-    let workload = |one: mezu_store::Enrolled| EnrolledWorkload { name: one.name, id: one.id, hostname: one.hostname };
-    Ok(enrolled.into_iter().map(workload).collect())
 }
 
 fn refusal(refusal: EnrolRefusal) -> EnrolError {

@@ -21,6 +21,7 @@ mod first_key;
 mod last_good;
 mod live;
 mod local_http;
+mod new_names;
 mod ops;
 mod places;
 mod ports;
@@ -187,12 +188,7 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let admin_addr = admin.local_addr().map_err(|source| listen_fault(settings.admin, "admin", source))?;
     let socket = bind_socket(&data)?;
     let live = Live::default();
-    let enroller = Arc::new(Enroller {
-        store: store.clone(),
-        publisher: publisher.clone(),
-        live: live.clone(),
-        base: base.clone(),
-    });
+    let enroller = Arc::new(Enroller::new(store.clone(), publisher.clone(), live.clone(), base.clone()));
     let (https, http, notes) = start_edge(&settings, &certificates, &publisher, enroller, &live).await?;
     certificates.keep_fresh(scope);
 

@@ -110,7 +110,7 @@ async fn a_broken_store_without_a_snapshot_is_an_error() {
 
 fn enroller(running: &Running) -> Enroller {
     let Ops { store, publisher, live, place, .. } = &*running.ops;
-    Enroller { store: store.clone(), publisher: publisher.clone(), live: live.clone(), base: place.base.clone() }
+    Enroller::new(store.clone(), publisher.clone(), live.clone(), place.base.clone())
 }
 
 fn enrolment(running: &Running, names: &[&str]) -> Enrolment {
@@ -136,6 +136,28 @@ async fn an_enrolled_name_is_served_before_its_gate_hears_of_it() {
     assert_eq!(enroller(&running).enrol(asked).await.unwrap(), enrolled);
     let new = enroller(&running).enrol(enrolment(&running, &["new"])).await;
     assert_eq!(new, Err(EnrolError::Unavailable));
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_key_that_brings_new_names_without_end_is_slowed_down_and_what_it_has_is_served() {
+    let dir = TempDir::new().unwrap();
+    let running = start(&dir).await;
+    let enroller = enroller(&running);
+    let names = |hello: usize| -> Vec<String> { (0..64).map(|n| format!("w-{hello}-{n}")).collect() };
+    let asked = |hello| {
+        let names = names(hello);
+        enrolment(&running, &names.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    for hello in 0..4 {
+        // Tunnels that come at once bring the same names; only the first pays.
+        let (a, b) = tokio::join!(enroller.enrol(asked(hello)), enroller.enrol(asked(0)));
+        assert_eq!((a.map(|all| all.len()), b.map(|all| all.len())), (Ok(64), Ok(64)));
+    }
+    let before = running.ops.publisher.current();
+    assert_eq!(enroller.enrol(asked(4)).await, Err(EnrolError::Unavailable));
+    assert_eq!(running.ops.publisher.current().workloads.len(), before.workloads.len());
+    assert!(enroller.enrol(asked(3)).await.is_ok());
     running.drain().await;
 }
 

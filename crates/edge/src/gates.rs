@@ -4,11 +4,11 @@
 //! threads but [`crate::presence`], which says whether another worker has what this one lacks.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hashbrown::HashMap;
 use mezu_model::{Context, GateId, PublicKey, RequestHead, WorkloadId};
 use mezu_tunnel::proto::{OpenError, OpenOptions};
 use mezu_tunnel::{Session, Stream};

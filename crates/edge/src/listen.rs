@@ -3,13 +3,11 @@
 //! Accepting only hands a socket to a task: admission, handshake and all that follows happen there, under their own
 //! deadlines, so that nobody can hold up the next in the queue.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use mezu_runtime::spawn_local;
@@ -88,18 +86,15 @@ async fn accept(worker: Rc<Worker>, listener: StdListener, arrive: fn(&Rc<Worker
             }
         }
     }
-    while let Some(Ok((socket, client))) = now(&listener).await {
-        arrive(&worker, socket, client);
+    // Asked of the kernel itself: the runtime knows of new ones only after its next look.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((socket, client)) = listener.accept() {
+        if socket.set_nonblocking(true).is_ok()
+            && let Ok(socket) = TcpStream::from_std(socket)
+        {
+            arrive(&worker, socket, client);
+        }
     }
-}
-
-/// What the queue holds now.
-async fn now(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-    poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 /// The client was gone before it was accepted; the listener is well.

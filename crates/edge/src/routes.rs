@@ -3,7 +3,7 @@
 //! Compiled off the hot path; a request looks things up in one [`Table`] that it keeps for its whole life, so that no
 //! request sees two generations. Must never hold live state: that is keyed by ids and lives in the worker.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use mezu_model::{Context, Hostname, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
 use mezu_policy::{Answer, Invalid, Permitted, Pipeline};
@@ -127,6 +127,9 @@ impl Table {
     pub(crate) fn route<'a>(&'a self, request: Request<'a>, certs: &CertStore) -> Result<Routed<'a>, EdgeError> {
         let (conn, head) = (request.conn, &*request.head);
         let Some(host) = self.hosts.get(head.host.as_str()) else {
+            if self.generation == 0 {
+                return Err(EdgeError::Starting);
+            }
             let ours = certs.stands_for(conn.sni.as_deref(), &head.host);
             return Err(if ours { EdgeError::UnknownHost } else { EdgeError::Misdirected });
         };

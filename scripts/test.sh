@@ -78,7 +78,7 @@ if [ "${1:-}" = lint ]; then
   finish
 fi
 
-need_commands curl=curl git=git h2load=nghttp2-client openssl=openssl setpriv=util-linux python3=python3 node=nodejs npm=npm
+need_commands curl=curl git=git h2load=nghttp2-client openssl=openssl setpriv=util-linux python3=python3 node=nodejs npm=npm valgrind=valgrind
 step "peers that others wrote" bash scripts/test-peers.sh
 lint
 
@@ -89,5 +89,6 @@ else
   tests "tests" cargo test --workspace --no-fail-fast --lib --bins --tests -- --test-threads 2
 fi
 tests "examples in the docs" cargo test --workspace --doc --quiet
+step "instructions" cargo run --quiet -p xtask -- instructions
 tests "soak, short form" target/debug/soak short
 finish

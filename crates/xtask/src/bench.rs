@@ -16,6 +16,7 @@ use load::{Sample, Scenario};
 use processes::{Process, free_port, wait_for_port};
 use std::path::{Path, PathBuf};
 
+pub(crate) use processes::run as run_command;
 pub(crate) use workload::serve;
 
 /// What was asked for on the command line.

@@ -6,6 +6,7 @@
 mod arch;
 mod bench;
 mod docs;
+mod instructions;
 mod size;
 mod tree;
 
@@ -16,6 +17,7 @@ const USAGE: &str = "usage: xtask <command>
   size    no source file over 600 lines
   docs    links in the docs lead somewhere, every error code has its page
   check   all of the above
+  instructions   what the hot path costs, by callgrind, against its budgets
   bench [--rounds N] [--seconds N] [--idle N] [--chains a,b] [--scenarios a,b] [--page FILE]";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         "size" => size::check(),
         "docs" => docs::check(),
         "check" => arch::check().and_then(|()| size::check()).and_then(|()| docs::check()),
+        "instructions" => instructions::check(),
         "bench" => bench::run(rest),
         "bench-workload" => port(rest).and_then(bench::serve),
         _ => Err(anyhow::anyhow!("{USAGE}")),

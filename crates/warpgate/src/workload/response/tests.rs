@@ -194,3 +194,48 @@ fn an_upgrade_must_be_asked_for_and_be_the_one_asked_for() {
     }
     assert!(both(asked, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap().done);
 }
+
+/// Damages good responses in every way a few random bytes can, and reads each whole and in pieces: nothing panics, and
+/// how the bytes were cut makes no difference to what was read.
+#[test]
+fn damage_is_read_the_same_however_it_is_cut() {
+    let good: &[&[u8]] = &[
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nConnection: close, x-a\r\nKeep-Alive: timeout=5\r\n\r\n",
+        b"HTTP/1.1 101 Up\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw",
+    ];
+    const BYTES: &[u8] = b"\r\n :;,0159afAF-+\0\t\x7f\xffXx";
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for round in 0..40_000 {
+        let mut input = good[round % good.len()].to_vec();
+        for _ in 0..=random(3) {
+            let (at, byte) = (random(input.len()), BYTES[random(BYTES.len())]);
+            match random(4) {
+                0 => input[at] = byte,
+                1 => input.insert(at, byte),
+                2 => drop(input.remove(at)),
+                _ => {
+                    let from = random(input.len());
+                    let piece = input[from..(from + 1 + random(12)).min(input.len())].to_vec();
+                    input.splice(at..at, piece);
+                }
+            }
+        }
+        let asked = Asked { head_only: random(8) == 0, upgrade: random(4) == 0 };
+        let whole = read(asked, &input, input.len());
+        for step in [1, 1 + random(20)] {
+            let cut = read(asked, &input, step);
+            assert_eq!(whole.is_ok(), cut.is_ok(), "{:?}: {whole:?} {cut:?}", String::from_utf8_lossy(&input));
+            if let (Ok(whole), Ok(cut)) = (&whole, &cut) {
+                assert_eq!(whole, cut, "{:?}", String::from_utf8_lossy(&input));
+            }
+        }
+    }
+}

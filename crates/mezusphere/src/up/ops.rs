@@ -198,6 +198,12 @@ impl Ops {
         if let Some(fault) = self.publisher.fault() {
             warnings.push(format!("changes are not published: {fault}"));
         }
+        if let Some(error) = self.publisher.unsaved() {
+            warnings.push(format!(
+                "the newest snapshot is not on disk ({error}): after a restart without the store, revoked keys would \
+                 work again"
+            ));
+        }
         warnings.extend(self.certificates.warning());
         warnings
     }

@@ -4,10 +4,11 @@
 //! what it publishes depends only on what the store holds. A pass that fails changes nothing: the edge keeps the
 //! last good snapshot, and the fault is logged and shown by `mezusphere status`.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mezu_model::Hostname;
+use mezu_model::{Hostname, KeyId};
 use mezu_runtime::Scope;
 use mezu_snapshot::{Problems, Snapshot, Undecodable};
 use mezu_store::{Store, StoreError};
@@ -46,6 +47,8 @@ pub(super) enum PublishError {
 struct Outcome {
     pass: u64,
     fault: Option<Arc<str>>,
+    /// Why the newest snapshot is not on disk.
+    unsaved: Option<Arc<str>>,
 }
 
 /// A handle to the running publisher.
@@ -72,10 +75,8 @@ impl Publisher {
         let (sender, snapshots) = watch::channel(Arc::new(first));
         let (wanted, asked) = watch::channel(0);
         let (done, outcome) = watch::channel(Outcome::default());
-        let mut work = Work { store, base, last_good, sender, locate };
-        let (fault, news) = work.pass_and_report().await;
-        done.send_replace(Outcome { pass: 0, fault });
-        work.save(news).await;
+        let mut work = Work { store, base, last_good, sender, locate, news: None };
+        work.publish(0, &done).await;
         let task = scope.clone();
         mezu_runtime::spawn(scope, "publisher", async move {
             tokio::select! {
@@ -112,6 +113,12 @@ impl Publisher {
         self.outcome.borrow().fault.clone()
     }
 
+    /// What kept the newest snapshot from the disk.
+    #[must_use]
+    pub(super) fn unsaved(&self) -> Option<Arc<str>> {
+        self.outcome.borrow().unsaved.clone()
+    }
+
     /// Waits until a pass that began after this call has ended. Many callers share one pass.
     ///
     /// # Errors
@@ -133,9 +140,10 @@ impl Publisher {
 }
 
 /// What a pass has published, encoded for the disk.
+#[derive(Clone)]
 struct News {
     generation: u64,
-    bytes: Vec<u8>,
+    bytes: Arc<[u8]>,
 }
 
 struct Work {
@@ -144,6 +152,8 @@ struct Work {
     last_good: LastGood,
     sender: watch::Sender<Arc<Snapshot>>,
     locate: watch::Sender<Arc<Places>>,
+    /// Published and not yet on disk.
+    news: Option<News>,
 }
 
 impl Work {
@@ -152,52 +162,70 @@ impl Work {
             // An error of the inner future means that every handle is gone; the timer then still goes on.
             let _ = timeout(EVERY, asked.changed()).await;
             let pass = *asked.borrow_and_update();
-            let (fault, news) = self.pass_and_report().await;
-            // Callers hear first: the disk is for the next start, not for them.
-            done.send_replace(Outcome { pass, fault });
-            self.save(news).await;
+            self.publish(pass, &done).await;
         }
     }
 
-    async fn pass_and_report(&mut self) -> (Option<Arc<str>>, Option<News>) {
-        match self.pass().await {
-            Ok(news) => (None, news),
+    /// One pass, told and saved.
+    async fn publish(&mut self, pass: u64, done: &watch::Sender<Outcome>) {
+        let (fault, revoked) = match self.pass().await {
+            Ok(revoked) => (None, revoked),
             Err(error) => {
                 tracing::error!(%error, generation = self.sender.borrow().generation, "the last good snapshot stays");
-                (Some(error.to_string().into()), None)
+                (Some(error.to_string().into()), false)
             }
+        };
+        if revoked {
+            // Else the key would work again if the process fell over now and the store did not come back.
+            let unsaved = self.save().await;
+            done.send_replace(Outcome { pass, fault, unsaved });
+        } else {
+            // Callers hear first: the disk is for the next start, not for them.
+            done.send_modify(|outcome| (outcome.pass, outcome.fault) = (pass, fault));
+            let unsaved = self.save().await;
+            done.send_if_modified(|outcome| std::mem::replace(&mut outcome.unsaved, unsaved.clone()) != unsaved);
         }
     }
 
-    /// One pass.
-    async fn pass(&mut self) -> Result<Option<News>, PublishError> {
+    /// One pass. Says whether a key has lost its power.
+    async fn pass(&mut self) -> Result<bool, PublishError> {
         let store = self.store.get().ok_or(PublishError::NoStore)?;
         let (revision, parts) = timeout(READ, store.read_all()).await.map_err(|_| PublishError::Slow)??;
         let current = Arc::clone(&self.sender.borrow());
         let mut next = Snapshot::new(current.generation, self.base.clone(), parts);
         if next.generation > 0 && next.same_content(&current) {
-            return Ok(None);
+            return Ok(false);
         }
         // A store restored from a back-up has a lower revision; generations go up all the same.
         next.generation = revision.max(current.generation.saturating_add(1));
         next.check()?;
         let generation = next.generation;
         let bytes = mezu_snapshot::encode(&next)?;
+        let live: HashSet<KeyId> = next.keys.iter().map(|key| key.id).collect();
+        let revoked = current.keys.iter().any(|key| !live.contains(&key.id));
         self.locate.send_replace(Arc::new(Places::new(&next, &self.base)));
         self.sender.send_replace(Arc::new(next));
         tracing::debug!(generation, bytes = bytes.len(), "published");
-        Ok(Some(News { generation, bytes }))
+        self.news = Some(News { generation, bytes: bytes.into() });
+        Ok(revoked)
     }
 
-    /// A full disk must not stop the service, so a failure is only reported.
-    async fn save(&self, news: Option<News>) {
-        let Some(News { generation, bytes }) = news else { return };
+    /// Saves what is not saved yet. A full disk must not stop the service: a failure is told, and the next pass tries
+    /// again.
+    async fn save(&mut self) -> Option<Arc<str>> {
+        let News { generation, bytes } = self.news.clone()?;
         let last_good = self.last_good.clone();
-        match tokio::task::spawn_blocking(move || last_good.save(generation, &bytes)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, generation, "cannot save the last good snapshot"),
-            Err(error) => tracing::error!(%error, "saving the last good snapshot was cut off"),
-        }
+        let saved = tokio::task::spawn_blocking(move || last_good.save(generation, &bytes)).await;
+        let error = match saved {
+            Ok(Ok(())) => {
+                self.news = None;
+                return None;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(error, generation, "cannot save the last good snapshot");
+        Some(error.into())
     }
 }
 

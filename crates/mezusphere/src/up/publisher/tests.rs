@@ -87,6 +87,56 @@ async fn a_restart_keeps_the_generation_and_an_older_store_does_not_lower_it() {
     assert!(after.generation > before.generation && after.orgs.is_empty());
 }
 
+impl World {
+    async fn add_key(&self, org: OrgId, n: u8) -> KeyId {
+        let id = KeyId::from_bytes([n; 16]);
+        let new = NewKey { id, org, name: format!("key-{n}").parse().unwrap(), public: PublicKey([n; 32]) };
+        self.slot.get().unwrap().create_key(new, Micros(0)).await.unwrap().id
+    }
+
+    async fn revoke(&self, key: KeyId) {
+        self.slot.get().unwrap().revoke_key(key, Micros(0)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_is_on_disk_before_it_is_answered() {
+    let world = world().await;
+    let org = world.add_org(1).await;
+    let publisher = world.publisher().await;
+    for n in 1..=20 {
+        let key = world.add_key(org, n).await;
+        publisher.publish().await.unwrap();
+        world.revoke(key).await;
+        publisher.publish().await.unwrap();
+        assert!(world.last_good.load().unwrap().keys.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_saved_is_told_and_saved_later() {
+    let world = world().await;
+    let org = world.add_org(1).await;
+    let key = world.add_key(org, 1).await;
+    let publisher = world.publisher().await;
+    // A file where the directory was: nothing can be written, whoever runs this.
+    let (directory, aside) = (world.dir.path().join("snapshots"), world.dir.path().join("aside"));
+    std::fs::rename(&directory, &aside).unwrap();
+    std::fs::write(&directory, b"").unwrap();
+    world.revoke(key).await;
+    publisher.publish().await.unwrap();
+    assert!(publisher.current().keys.is_empty(), "it holds all the same");
+    assert!(publisher.unsaved().is_some());
+    std::fs::remove_file(&directory).unwrap();
+    std::fs::rename(&aside, &directory).unwrap();
+    assert!(!world.last_good.load().unwrap().keys.is_empty());
+    // The next pass has no news, and yet something to do.
+    publisher.publish().await.unwrap();
+    publisher.publish().await.unwrap();
+    assert_eq!(publisher.unsaved(), None);
+    assert!(world.last_good.load().unwrap().keys.is_empty());
+}
+
 #[tokio::test]
 async fn a_fault_keeps_the_last_good_snapshot_and_is_told() {
     let world = world().await;

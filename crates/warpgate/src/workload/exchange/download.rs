@@ -10,9 +10,6 @@ use super::{
     upload::UploadState,
 };
 
-/// Largest read while the edge takes less than the workload gives.
-const SMALL_READ: usize = 16 * 1024;
-
 #[derive(Default)]
 pub(super) struct Download {
     /// Read but not understood yet, such as half a head.
@@ -26,7 +23,6 @@ pub(super) struct Download {
     /// The end was taken by the stream.
     pub(super) finished: bool,
     pub(super) surplus: bool,
-    pub(super) small: bool,
 }
 
 impl<S: EdgeStream> Exchange<'_, S> {
@@ -41,9 +37,7 @@ impl<S: EdgeStream> Exchange<'_, S> {
             let shared = self.shared;
             let mut scratch = shared.scratch.borrow_mut();
             let carried = self.download.raw.len();
-            let most = if self.download.small { carried + SMALL_READ } else { scratch.len() };
-            let most = most.min(scratch.len());
-            let Some(room) = scratch.get_mut(carried..most).filter(|room| !room.is_empty()) else {
+            let Some(room) = scratch.get_mut(carried..).filter(|room| !room.is_empty()) else {
                 return Poll::Ready(Err(BadResponse::TooLarge.into()));
             };
             match ready!(self.connection.io.poll_read_slice(cx, room)) {
@@ -176,10 +170,8 @@ impl<S: EdgeStream> Exchange<'_, S> {
         let rest = data.get(taken.unwrap_or(0)..).unwrap_or_default();
         if taken.is_some() && rest.is_empty() {
             self.download.finished = end;
-            self.download.small = false;
             return Ok(());
         }
-        self.download.small = true;
         self.download.end = end;
         self.download.unsent.extend_from_slice(rest);
         Ok(())

@@ -11,6 +11,8 @@ mod edge_address;
 mod gate;
 mod in_process;
 pub mod key;
+#[doc(hidden)]
+pub mod measure;
 pub mod probe;
 mod stats;
 mod status;

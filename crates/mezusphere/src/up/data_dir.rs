@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use super::{UpError, first_key, store_slot};
 
 const LOCK: &str = "lock";
+// The bits are the C int that the system call takes.
+#[expect(clippy::cast_possible_wrap)]
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 
 /// An open data directory. The lock is held until it is dropped.
 #[derive(Debug)]
@@ -27,6 +30,13 @@ impl DataDir {
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fault)?;
         let root = fs::canonicalize(root).map_err(fault)?;
         let meta = fs::metadata(&root).map_err(fault)?;
+        let us = rustix::process::geteuid().as_raw();
+        // Whoever owns it can put links in the places of our files: root must not write through those of others.
+        if meta.uid() != us {
+            let owner = meta.uid();
+            let why = format!("it belongs to user {owner} and this is user {us}; give it to {us}, or run as {owner}");
+            return Err(fault(io::Error::other(why)));
+        }
         if meta.mode() & 0o077 != 0 {
             // `--data /tmp` by root must not close /tmp to everybody else.
             if !is_ours(&root).map_err(fault)? {
@@ -104,6 +114,7 @@ fn lock(root: &Path) -> Result<File, UpError> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        .custom_flags(NO_LINK)
         .open(&path)
         .map_err(fault)?;
     match file.try_lock() {
@@ -154,6 +165,29 @@ mod tests {
         fs::remove_dir(root.join("lock")).unwrap();
         DataDir::open(&root).unwrap();
         assert_eq!(mode(&root), 0o700);
+    }
+
+    #[test]
+    fn a_planted_lock_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, precious) = (dir.path().join("data"), dir.path().join("precious"));
+        fs::create_dir(&root).unwrap();
+        fs::write(&precious, "mine").unwrap();
+        std::os::unix::fs::symlink(&precious, root.join(LOCK)).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(matches!(DataDir::open(&root), Err(UpError::DataDir { .. })));
+        assert_eq!(fs::read(&precious).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        // Only root can give a directory away.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(65_534), None).unwrap();
+            let refused = DataDir::open(dir.path()).unwrap_err().to_string();
+            assert!(refused.contains("belongs to user 65534"), "{refused}");
+        }
     }
 
     #[test]

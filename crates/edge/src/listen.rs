@@ -28,6 +28,9 @@ use crate::gate_accept;
 
 /// Connections that the kernel may hold for one worker.
 const BACKLOG: i32 = 4096;
+/// Most bytes in the kernel that are not on their way to the client yet.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 * 1024;
 /// Pause after an error of the listener itself: no file descriptors, no memory.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -86,9 +89,11 @@ async fn accept(worker: Rc<Worker>, listener: StdListener, arrive: fn(&Rc<Worker
             }
         }
     }
-    // Asked of the kernel itself: the runtime knows of new ones only after its next look.
+    // Asked of the kernel itself: the runtime knows of new ones only after its next look. As many as the queue can
+    // have held: more may be coming for ever.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok((socket, client)) = listener.accept() {
+    for _ in 0..BACKLOG {
+        let Ok((socket, client)) = listener.accept() else { break };
         if socket.set_nonblocking(true).is_ok()
             && let Ok(socket) = TcpStream::from_std(socket)
         {
@@ -197,6 +202,7 @@ impl Arrived {
 }
 
 fn serve_client(worker: &Rc<Worker>, stream: ServerStream, client: SocketAddr, place: Place) {
+    bound_unsent(stream.tcp());
     let conn = ConnInfo {
         client,
         local_port: worker.shared.public_port,
@@ -213,6 +219,17 @@ fn serve_client(worker: &Rc<Worker>, stream: ServerStream, client: SocketAddr, p
         let _ = guard::isolate(http::serve_connection(stream, conn, serving, limits, drain)).await;
     });
 }
+
+/// What a slow client does not take waits with the workload instead of in the kernel, and its progress shows soon.
+/// What is on its way to the client is not bounded by this.
+#[cfg(target_os = "linux")]
+fn bound_unsent(socket: &TcpStream) {
+    // Without it all works, with more memory.
+    let _ = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_: &TcpStream) {}
 
 /// A client's connection while it is open.
 struct Opened {

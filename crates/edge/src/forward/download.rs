@@ -99,6 +99,11 @@ impl Download {
         }
     }
 
+    /// Whether it waits for the client to take something. How long that may last is for the client's side to say.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.piece.is_empty()
+    }
+
     /// Puts what waits on the wire. Ready only if that fails.
     pub(super) fn flush<X: Exchange>(&mut self, cx: &mut Context<'_>, exchange: &mut X) -> Poll<Result<Step, Failure>> {
         if self.unflushed {

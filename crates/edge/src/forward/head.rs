@@ -5,7 +5,7 @@ use mezu_tunnel::proto::{Reason, StreamError};
 
 use super::failure::Failure;
 use crate::answer::EdgeError;
-use crate::http::{BadRequest, ResponseLength};
+use crate::http::{BadRequest, ResponseLength, is_conversation, is_of_kind};
 
 /// The length of the answer's body; `None` when the head contradicts itself (threat 25).
 pub(super) fn length(head: &ResponseHead, to_head: bool) -> Option<ResponseLength> {
@@ -35,10 +35,7 @@ fn digits(value: &[u8]) -> Option<u64> {
 
 /// Whether it is in the nature of this answer to fall silent for long: event streams and gRPC.
 pub(super) fn may_rest(head: &ResponseHead) -> bool {
-    let Some(kind) = head.headers.find(known::CONTENT_TYPE) else { return false };
-    [&b"text/event-stream"[..], b"application/grpc"]
-        .iter()
-        .any(|patient| kind.get(..patient.len()).is_some_and(|start| start.eq_ignore_ascii_case(patient)))
+    is_conversation(&head.headers) || is_of_kind(&head.headers, b"text/event-stream")
 }
 
 /// What it means that a stream broke before the head of its answer.

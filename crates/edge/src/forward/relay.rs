@@ -16,7 +16,7 @@ use super::upload::Upload;
 use crate::answer::EdgeError;
 use crate::deadline::Deadline;
 use crate::hop::GateStream;
-use crate::http::{Exchange, strip_response};
+use crate::http::{Exchange, is_conversation, strip_response};
 use crate::observe::Record;
 use crate::worker::Worker;
 
@@ -71,7 +71,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         let now = Instant::now();
         self.sent = now;
         self.overdue = now + worker.limits().workload_first_byte;
-        let first = if impatient { worker.limits().gate_silence } else { worker.limits().workload_first_byte };
+        let first = if impatient { worker.limits().gate_silence } else { self.patience() };
         let mut deadline = worker.deadlines.after(now, first);
         poll_fn(|cx| self.poll(cx, &mut stream, &mut deadline)).await
     }
@@ -193,7 +193,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     fn patience(&self) -> Duration {
         let limits = self.worker.limits();
         match self.download.state() {
-            State::Awaiting if self.upload.is_closed() => limits.workload_first_byte,
+            State::Awaiting if self.upload.is_closed() || self.upload.is_held() => limits.workload_first_byte,
             _ if self.download.patient => limits.stream_idle_long,
             _ => limits.stream_idle,
         }
@@ -216,9 +216,23 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
                     continue;
                 }
             }
-            return Poll::Ready(Err(Failure::Final(EdgeError::WorkloadTimeout)));
+            let Some(later) = self.more_time(now) else {
+                return Poll::Ready(Err(Failure::Final(EdgeError::WorkloadTimeout)));
+            };
+            deadline.reset(later);
         }
         Poll::Pending
+    }
+
+    /// The workload's time is up: until when it gets more.
+    fn more_time(&self, now: Instant) -> Option<Instant> {
+        if self.download.is_held_up() {
+            return Some(now + self.patience());
+        }
+        // Servers of such send the head of the answer with its first message.
+        let longest = self.sent + self.worker.limits().stream_idle_long;
+        let rests = self.download.state() == State::Awaiting && is_conversation(&self.permitted.head().headers);
+        (rests && now < longest).then_some(longest)
     }
 
     fn silence(&self, stream: &GateStream) -> Option<Failure> {

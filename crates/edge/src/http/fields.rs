@@ -4,7 +4,7 @@
 //! and reserved fields are dropped before anything else sees them (threats 1, 4, 13), all else goes into the
 //! head. Nothing is ever removed later because a client said so, except what `Connection` may nominate.
 
-use mezu_model::{Known, Limits, RequestHead, headers::MAX_NAME, known};
+use mezu_model::{Headers, Known, Limits, RequestHead, headers::MAX_NAME, known};
 
 use super::{BadRequest, target};
 
@@ -279,7 +279,7 @@ impl Intake {
 
 /// Removes from an answer what is between the workload and Warpgate only, and what only the edge may say.
 /// Framing is the front's own business: `content-length` stays for [`super::framing`] to read.
-pub fn strip_response(headers: &mut mezu_model::Headers) {
+pub fn strip_response(headers: &mut Headers) {
     headers.retain(|h| match h.known {
         Some(known) => !is_hop_by_hop(known) && known != known::MEZU_RAY,
         None => !is_reserved(h.name) && !h.name.starts_with(b"proxy-"),
@@ -375,6 +375,17 @@ pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
         return None;
     }
     value.iter().try_fold(0u64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u64::from(b - b'0')))
+}
+
+/// Whether a message is part of a gRPC call, in which either side may rest for long at any time.
+pub(crate) fn is_conversation(headers: &Headers) -> bool {
+    is_of_kind(headers, b"application/grpc")
+}
+
+/// Whether the content type begins so.
+pub(crate) fn is_of_kind(headers: &Headers, kind: &[u8]) -> bool {
+    let start = headers.find(known::CONTENT_TYPE).and_then(|value| value.get(..kind.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(kind))
 }
 
 /// A number's digits, written into `room`.

@@ -23,6 +23,7 @@ pub use exchange::{
     Alpn, BadRequest, BodyLength, BodyPart, ClientGone, ConnInfo, Exchange, ResponseLength, Serve,
 };
 pub use fields::strip_response;
+pub(crate) use fields::{is_conversation, is_of_kind};
 pub use wire::Wire;
 
 use std::rc::Rc;

@@ -34,37 +34,38 @@ impl Alarm {
     }
 }
 
-/// One direction of one body: `min_rate` over windows of waiting time, the first one longer by a grace.
+/// How many windows of waiting a client may have saved up by what it took before.
+const SAVED_WINDOWS: u32 = 10;
+
+/// One direction of one body: each byte that moves buys waiting time at the minimum rate, within bounds.
 #[derive(Debug)]
 pub(crate) struct Pace {
     waiting_since: Option<Instant>,
-    waited: Duration,
-    moved: u64,
-    budget: Duration,
-    window: Duration,
-    quota: u64,
+    /// How much longer the client may keep us waiting, and the most of that.
+    left: Duration,
+    most: Duration,
+    /// Bytes per second; 0: any byte buys all.
+    rate: u32,
 }
 
 impl Pace {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            waiting_since: None,
-            waited: Duration::ZERO,
-            moved: 0,
-            budget: limits.min_rate_grace + limits.min_rate_window,
-            window: limits.min_rate_window,
-            quota: u64::from(limits.min_rate) * limits.min_rate_window.as_secs(),
-        }
+    /// For what a client sends: it is here as soon as it has come.
+    pub(crate) fn reading(limits: &Limits) -> Self {
+        let most = limits.min_rate_grace + limits.min_rate_window;
+        Self { waiting_since: None, left: most, most, rate: limits.min_rate }
+    }
+
+    /// For what it takes. That shows only in steps as large as the kernels' buffers at both ends, which at the minimum
+    /// rate last for minutes; so what was taken may be saved up.
+    pub(crate) fn writing(limits: &Limits) -> Self {
+        let left = limits.min_rate_grace + limits.min_rate_window;
+        let most = left.max(limits.min_rate_window * SAVED_WINDOWS);
+        Self { waiting_since: None, left, most, rate: limits.min_rate }
     }
 
     /// For streams that may rest (duplex bodies): only silence counts.
     pub(crate) fn patient(idle: Duration) -> Self {
-        Self { waiting_since: None, waited: Duration::ZERO, moved: 0, budget: idle, window: idle, quota: 1 }
-    }
-
-    /// Forgets the past: a new body begins.
-    pub(crate) fn restart(&mut self, limits: &Limits) {
-        *self = Self::new(limits);
+        Self { waiting_since: None, left: idle, most: idle, rate: 0 }
     }
 
     /// Whether the client was being waited for.
@@ -73,21 +74,25 @@ impl Pace {
         self.waiting_since.is_some()
     }
 
-    /// `n` bytes moved, and the wait is over.
-    #[inline]
+    /// `n` bytes moved, and the wait is over, if there was one.
     pub(crate) fn moved(&mut self, n: usize) {
-        self.moved += n as u64;
         if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
+            self.left = self.left.saturating_sub(since.elapsed());
         }
-        if self.moved >= self.quota {
-            (self.moved, self.waited, self.budget) = (0, Duration::ZERO, self.window);
+        self.left = self.left.saturating_add(self.worth(n)).min(self.most);
+    }
+
+    fn worth(&self, n: usize) -> Duration {
+        match (n, self.rate) {
+            (0, _) => Duration::ZERO,
+            (_, 0) => self.most,
+            (n, rate) => Duration::from_micros((n as u64).saturating_mul(1_000_000) / u64::from(rate)),
         }
     }
 
     /// Nothing moves just now. Ready when the client was given all the time it gets.
     pub(crate) fn poll_too_slow(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<()> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        alarm.poll_until(cx, since + self.budget.saturating_sub(self.waited))
+        alarm.poll_until(cx, since + self.left)
     }
 }

@@ -56,12 +56,16 @@ impl Serve for Toy {
         self.seen.borrow_mut().push(describe(head));
         if let Err(gone) = self.answer(head, exchange).await {
             self.gone.set(Some(gone));
-            if let (ClientGone::Malformed(_), false) = (gone, exchange.started()) {
-                exchange.start(&plain(400), ResponseLength::Empty);
-                exchange.finish();
-            } else {
-                exchange.abort();
+            let status = match gone {
+                ClientGone::Malformed(_) => 400,
+                ClientGone::TooSlow => 408,
+                _ => 0,
+            };
+            if status == 0 || exchange.started() {
+                return exchange.abort();
             }
+            exchange.start(&plain(status), ResponseLength::Empty);
+            exchange.finish();
         }
     }
 

@@ -4,6 +4,7 @@
 mod drain;
 mod forward;
 mod gates;
+mod patience;
 mod resend;
 mod silence;
 mod world;

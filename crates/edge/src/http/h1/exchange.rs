@@ -245,7 +245,7 @@ impl<W: Wire> crate::http::Exchange for Exchange<'_, '_, W> {
             }
             let read = match self.decoder {
                 Decoder::Raw => ready!(self.link.poll_fill(cx))?,
-                _ => ready!(self.link.poll_fill_paced(cx))?,
+                _ => ready!(self.link.poll_fill_paced(cx)).inspect_err(|_| self.keep_alive = false)?,
             };
             match (read, self.decoder) {
                 (0, Decoder::Raw) => self.decoder = Decoder::End,

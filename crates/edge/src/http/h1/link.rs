@@ -50,8 +50,8 @@ impl<'l, W: Wire> Link<'l, W> {
             cut: false,
             gone: None,
             alarm: Alarm::default(),
-            reading: Pace::new(limits),
-            writing: Pace::new(limits),
+            reading: Pace::reading(limits),
+            writing: Pace::writing(limits),
             accepted: 0,
             counted: 0,
             limits,
@@ -60,8 +60,8 @@ impl<'l, W: Wire> Link<'l, W> {
 
     /// A new request begins.
     pub(crate) fn restart(&mut self) {
-        self.reading.restart(self.limits);
-        self.writing.restart(self.limits);
+        self.reading = Pace::reading(self.limits);
+        self.writing = Pace::writing(self.limits);
     }
 
     pub(crate) fn gone(&self) -> Option<ClientGone> {
@@ -86,7 +86,9 @@ impl<'l, W: Wire> Link<'l, W> {
                 Poll::Ready(Ok(0))
             }
             Ok(n) => {
-                self.reading.moved(n);
+                if self.reading.is_waiting() {
+                    self.reading.moved(n);
+                }
                 Poll::Ready(Ok(n))
             }
             // Clients that close without close_notify are many; what matters is where in the message it happens.
@@ -104,7 +106,8 @@ impl<'l, W: Wire> Link<'l, W> {
             return Poll::Ready(done);
         }
         ready!(self.reading.poll_too_slow(cx, &mut self.alarm));
-        Poll::Ready(Err(self.fail(ClientGone::TooSlow)))
+        // It can still be told so.
+        Poll::Ready(Err(ClientGone::TooSlow))
     }
 
     /// Resolves when the connection broke. Reads ahead to notice it, within bounds; a half-close is no break.
@@ -211,16 +214,20 @@ impl<'l, W: Wire> Link<'l, W> {
     /// Ends a wait for the client to read, if there was one.
     fn progress(&mut self) {
         if self.writing.is_waiting() {
-            let on_wire = self.accepted.saturating_sub(self.io.unsent() as u64);
-            let moved = usize::try_from(on_wire.saturating_sub(self.counted)).unwrap_or(usize::MAX);
-            self.counted = self.counted.max(on_wire);
-            self.writing.moved(moved);
+            self.count();
         }
+    }
+
+    /// Counts what has moved, with or without a wait.
+    fn count(&mut self) {
+        let on_wire = self.counted.max(self.accepted.saturating_sub(self.io.unsent() as u64));
+        let moved = on_wire - std::mem::replace(&mut self.counted, on_wire);
+        self.writing.moved(usize::try_from(moved).unwrap_or(usize::MAX));
     }
 
     /// The client does not read: it has the minimum rate's time, then it is cut off.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<ClientGone> {
-        self.progress();
+        self.count();
         ready!(self.writing.poll_too_slow(cx, &mut self.alarm));
         Poll::Ready(self.fail(ClientGone::TooSlow))
     }

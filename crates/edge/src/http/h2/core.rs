@@ -161,7 +161,8 @@ impl Core {
         self.out.clear();
         self.sent = 0;
         self.round = self.round.wrapping_add(1);
-        if !self.queue.is_empty() {
+        // With the connection's window shut they would only come back here, for ever.
+        if self.send_window > 0 && !self.queue.is_empty() {
             self.wake_queue();
         }
     }

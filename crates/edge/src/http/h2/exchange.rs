@@ -12,6 +12,7 @@ use mezu_model::{Headers, Limits, Method, Protocol, RequestHead, ResponseHead};
 use super::{core::Core, frame::Reason, head, stream::Stream};
 use crate::http::{
     BodyLength, BodyPart, ClientGone, ResponseLength,
+    fields::is_conversation,
     pace::{Alarm, Pace},
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Exchange {
     alarm: Alarm,
     reading: Pace,
     writing: Pace,
+    /// Bytes sent that `writing` does not know of.
+    uncounted: usize,
     limits: Rc<Limits>,
 }
 
@@ -56,7 +59,7 @@ impl Exchange {
             (false, Some(length)) if length > 0 && !upgrade => BodyLength::Sized(length),
             (false, _) => BodyLength::Unknown,
         };
-        let reading = if upgrade { Pace::patient(limits.stream_idle_long) } else { Pace::new(&limits) };
+        let reading = if upgrade || !ended && is_conversation(&request.headers) { Pace::patient(limits.stream_idle_long) } else { Pace::reading(&limits) };
         Self {
             core,
             key,
@@ -69,7 +72,8 @@ impl Exchange {
             gone: None,
             alarm: Alarm::default(),
             reading,
-            writing: Pace::new(&limits),
+            writing: Pace::writing(&limits),
+            uncounted: 0,
             limits,
         }
     }
@@ -159,7 +163,8 @@ impl crate::http::Exchange for Exchange {
         }
         self.stream(|s| s.watch_reads(cx));
         ready!(self.reading.poll_too_slow(cx, &mut self.alarm));
-        Poll::Ready(Err(self.fail(ClientGone::TooSlow)))
+        // It can still be told so.
+        Poll::Ready(Err(ClientGone::TooSlow))
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<ClientGone> {
@@ -223,6 +228,7 @@ impl crate::http::Exchange for Exchange {
                 core.wait(self.key);
                 drop(core);
                 self.stream(|s| s.watch_writes(cx));
+                self.writing.moved(std::mem::take(&mut self.uncounted));
                 ready!(self.writing.poll_too_slow(cx, &mut self.alarm));
                 return Poll::Ready(Err(self.fail(ClientGone::TooSlow)));
             }
@@ -231,8 +237,9 @@ impl crate::http::Exchange for Exchange {
             drop(core);
             data.advance(n);
             self.phase = Phase::Body(left);
+            self.uncounted += n;
             if self.writing.is_waiting() {
-                self.writing.moved(n);
+                self.writing.moved(std::mem::take(&mut self.uncounted));
             }
         }
         Poll::Ready(Ok(()))

@@ -61,6 +61,10 @@ impl Meter {
         }
     }
 
+    pub(super) fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
     pub(super) fn sent(&mut self, n: usize) {
         self.bytes_sent += n as u64;
     }

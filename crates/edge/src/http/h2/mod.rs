@@ -91,11 +91,12 @@ pub(crate) async fn serve<W: Wire, S: Serve>(io: W, conn: ConnInfo, service: Rc<
         eof: false,
         blocked: false,
         paused: None,
-        state: (true, Leaving::No),
+        state: (true, 0, Leaving::No),
         since: Instant::now(),
         alarm: Alarm::default(),
-        writing: Pace::new(&shared.limits),
+        writing: Pace::writing(&shared.limits),
         unsent: 0,
+        on_wire: 0,
         shared,
     };
     poll_fn(|cx| front.poll_turn(cx)).await;
@@ -192,13 +193,15 @@ struct Front<W, S, F, M> {
     /// Not read because too much waits to be sent, or because too much came in too small pieces.
     blocked: bool,
     paused: Option<Instant>,
-    /// Whether there is no request, and how far it has been told to leave; since when.
-    state: (bool, Leaving),
+    /// Whether there is no request, how many there were, and how far it has been told to leave; since when.
+    state: (bool, u32, Leaving),
     since: Instant,
     alarm: Alarm,
     /// How fast the client takes what we send, over all streams.
     writing: Pace,
     unsent: usize,
+    /// Bytes that the socket took.
+    on_wire: u64,
 }
 
 impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S, F, M> {
@@ -289,11 +292,13 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let waker = self.waker.clone();
         let done = self.poll_out(&mut Context::from_waker(&waker));
-        let unsent = self.shared.core.borrow().unsent() + self.io.unsent();
-        if self.writing.is_waiting() {
-            self.writing.moved(self.unsent.saturating_sub(unsent));
+        self.unsent = self.shared.core.borrow().unsent() + self.io.unsent();
+        if self.writing.is_waiting() || done.is_pending() {
+            let taken = self.shared.core.borrow().meter.bytes_sent();
+            let on_wire = self.on_wire.max(taken.saturating_sub(self.io.unsent() as u64));
+            let moved = on_wire - std::mem::replace(&mut self.on_wire, on_wire);
+            self.writing.moved(usize::try_from(moved).unwrap_or(usize::MAX));
         }
-        self.unsent = unsent;
         match done {
             Poll::Ready(done) => done,
             Poll::Pending if self.writing.poll_too_slow(cx, &mut self.alarm).is_pending() => Ok(()),
@@ -352,8 +357,9 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
             (core.is_greeted(), core.leaving)
         };
         let idle = self.streams.is_empty();
-        if (idle, leaving) != self.state {
-            self.state = (idle, leaving);
+        let state = (idle, self.opened, leaving);
+        if state != self.state {
+            self.state = state;
             self.since = Instant::now();
         }
         if idle && self.streams.holds_memory() {

@@ -159,6 +159,10 @@ fn refused(code: RefusedCode, message: &str) -> Refused {
 /// Takes a gate in, on the worker where it will live.
 pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
     let Arrival { pending, place, admitted: Admitted { seat, key, workloads } } = arrival;
+    // Long ago by the clock of revocations. From here on `close_revoked` finds it: it runs on this thread too.
+    if worker.table().key(&key).is_none() {
+        return turn_away(worker, pending, place, seat);
+    }
     let id = pending.hello().gate_id;
     let welcome = welcome(worker, id, &workloads);
     let session = match pending.welcome(welcome, worker.shared.tunnel_config(), &worker.stops.gates) {
@@ -178,6 +182,16 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
         home.gates.part(&gate);
         home.metrics.gate_left(left(&death));
         info!(gate = %id, worker = home.index, reason = %death, "tunnel down");
+    });
+}
+
+/// The key was revoked between the check and here.
+fn turn_away(worker: &Worker, pending: PendingGate, place: Place, seat: Seat) {
+    worker.metrics.gate_refused(GateRefusal::UnknownKey);
+    spawn_local(&worker.stops.gates, "gate refused", async move {
+        let _held = (place, seat);
+        let refused = refused(RefusedCode::Revoked, "this key was revoked");
+        let _ = timeout(LAST_WORD, pending.refuse(refused)).await;
     });
 }
 

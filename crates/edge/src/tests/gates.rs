@@ -7,7 +7,7 @@ use mezu_model::Limits;
 use mezu_tunnel::ConnectError;
 use mezu_tunnel::proto::hello::RefusedCode;
 
-use super::world::{echo, with_edge, with_limits};
+use super::world::{Enrolling, World, echo, with_edge, with_limits};
 
 const GET: &str = "GET /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\n\r\n";
 
@@ -48,7 +48,8 @@ fn a_worker_without_a_tunnel_hops_to_one_that_has() {
 /// Parked requests: with another gate about, a POST waits for the word to go.
 #[test]
 fn a_parked_request_is_told_to_go_over_a_hop() {
-    let limits = Limits { drain: Duration::from_secs(5), workload_first_byte: Duration::from_secs(3), ..Limits::default() };
+    let limits =
+        Limits { drain: Duration::from_secs(5), workload_first_byte: Duration::from_secs(3), ..Limits::default() };
     with_limits(3, limits, |world| async move {
         world.gate(1, 1, echo("one")).await;
         world.gate(2, 1, echo("two")).await;
@@ -72,10 +73,7 @@ fn a_parked_request_is_told_to_go_over_a_hop() {
 fn a_revoked_key_loses_its_tunnels_and_gets_no_new_ones() {
     with_edge(2, |world| async move {
         let tunnels = world.gate(1, 2, echo("one")).await;
-        let mut snapshot = (**world.snapshots.borrow()).clone();
-        snapshot.generation += 1;
-        snapshot.keys.clear();
-        world.snapshots.send_replace(Arc::new(snapshot));
+        revoke(&world);
         for tunnel in &tunnels {
             tunnel.session.closed().await;
         }
@@ -85,4 +83,35 @@ fn a_revoked_key_loses_its_tunnels_and_gets_no_new_ones() {
             Ok(_) => panic!("let in"),
         }
     });
+}
+
+/// The key was good when the gate knocked, and was revoked while its workloads were looked up.
+#[test]
+fn a_key_revoked_on_the_way_in_gets_no_tunnel() {
+    with_edge(2, |world| async move {
+        let inside = world.gate(1, 2, echo("one")).await;
+        world.enrolment.send_replace(Enrolling::Held);
+        let revoked = async {
+            let mut asked = world.enrolment.subscribe();
+            asked.wait_for(|state| *state == Enrolling::Asked).await.unwrap();
+            revoke(&world);
+            // Every worker has heard of it.
+            for tunnel in &inside {
+                tunnel.session.closed().await;
+            }
+            world.enrolment.send_replace(Enrolling::AtOnce);
+        };
+        match tokio::join!(world.tunnel(2, echo("two")), revoked).0 {
+            Err(ConnectError::Refused(refused)) => assert_eq!(refused.code, RefusedCode::Revoked),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("let in"),
+        }
+    });
+}
+
+fn revoke(world: &World) {
+    let mut snapshot = (**world.snapshots.borrow()).clone();
+    snapshot.generation += 1;
+    snapshot.keys.clear();
+    world.snapshots.send_replace(Arc::new(snapshot));
 }

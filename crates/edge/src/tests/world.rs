@@ -50,18 +50,39 @@ pub(super) fn with_limits<F: Future<Output = ()>>(workers: usize, limits: Limits
 pub(super) struct World {
     pub(super) edge: EdgeHandle,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Whether gates are kept waiting for their workloads.
+    pub(super) enrolment: watch::Sender<Enrolling>,
     roots: RootCertStore,
     seed: Seed,
     scope: Scope,
 }
 
 /// Enrols everybody for the one workload.
-struct Registry;
+struct Registry(watch::Sender<Enrolling>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enrolling {
+    AtOnce,
+    /// Not before a test says so.
+    Held,
+    /// And somebody waits.
+    Asked,
+}
 
 impl Enrol for Registry {
     fn enrol(&self, enrolment: Enrolment) -> Pin<Box<dyn Future<Output = Enrolled> + Send>> {
         let workload = |name| EnrolledWorkload { name, id: WORKLOAD, hostname: HOST.parse().unwrap() };
-        Box::pin(std::future::ready(Ok(enrolment.names.into_iter().map(workload).collect())))
+        let enrolled = Ok(enrolment.names.into_iter().map(workload).collect());
+        let mut state = self.0.subscribe();
+        self.0.send_if_modified(|state| {
+            let held = *state == Enrolling::Held;
+            *state = if held { Enrolling::Asked } else { *state };
+            held
+        });
+        Box::pin(async move {
+            let _ = state.wait_for(|state| *state == Enrolling::AtOnce).await;
+            enrolled
+        })
     }
 }
 
@@ -88,8 +109,9 @@ impl World {
         let mut config = EdgeConfig::new(any, Some(any), Arc::new(certs));
         config.workers = NonZeroUsize::new(workers).unwrap();
         config.limits = limits;
-        let edge = Edge::start(config, receiver, Arc::new(Registry)).unwrap();
-        Self { edge, snapshots, roots, seed, scope: Scope::new() }
+        let (enrolment, _) = watch::channel(Enrolling::AtOnce);
+        let edge = Edge::start(config, receiver, Arc::new(Registry(enrolment.clone()))).unwrap();
+        Self { edge, snapshots, enrolment, roots, seed, scope: Scope::new() }
     }
 
     /// One tunnel of a gate whose workload is `script`.

@@ -41,6 +41,7 @@ start() {
   shift
   "$@" >"$log" 2>&1 </dev/null &
   running+=($!)
+  disown $! # or the shell reports its end
 }
 
 # Until the check succeeds; fails early when the program started last has ended.

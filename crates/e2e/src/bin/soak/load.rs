@@ -122,7 +122,10 @@ async fn run_lane(plan: Plan, lane: usize, start: Instant, stop: Arc<AtomicBool>
                 tally.latencies.push(due.elapsed().as_micros() as u64);
             }
             Err(error) => {
-                client = None;
+                // A connection that carried an answer, if not the wanted one, is still good.
+                if error.downcast_ref::<Unwanted>().is_none() {
+                    client = None;
+                }
                 let kind: String = format!("{error:#}").chars().take(160).collect();
                 *tally.failures.entry(kind).or_default() += 1;
             }
@@ -143,6 +146,20 @@ async fn one(plan: &Plan, lane: usize, number: u32, client: &mut Option<Client>)
         if plan.method == "POST" { Request::post(plan.path, "body") } else { Request::new(plan.method, plan.path) };
     let answer = tokio::time::timeout(Duration::from_secs(5), client.send(request.header("x-id", &id)));
     let answer = answer.await.context("no answer in 5 s")??;
-    anyhow::ensure!(answer.status == 200, "status {}", answer.status);
+    if answer.status != 200 {
+        return Err(Unwanted(answer.status).into());
+    }
     Ok(())
 }
+
+/// An answer, but not a 200.
+#[derive(Debug)]
+struct Unwanted(u16);
+
+impl std::fmt::Display for Unwanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "status {}", self.0)
+    }
+}
+
+impl std::error::Error for Unwanted {}

@@ -3,6 +3,9 @@
 //! Credit bounds one connection; this bounds all of them together. A connection counts in lots against the shared
 //! number and keeps a small allowance that is not counted at all, so that ordinary small requests touch no shared
 //! cache line. What is held in the whole process is therefore at most the limit + [`FREE`] per connection.
+//!
+//! Parties that share a process without trusting each other get a [`ByteBudget::part`] each: none can take the others'
+//! room.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -13,7 +16,11 @@ const LOT: usize = 64 * 1024;
 
 /// A shared number of bytes; clones share it.
 #[derive(Debug, Clone)]
-pub struct ByteBudget(Arc<Inner>);
+pub struct ByteBudget {
+    whole: Arc<Inner>,
+    /// What one of several parties has reserved of it, if this is a party's.
+    part: Option<Arc<AtomicUsize>>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -24,39 +31,70 @@ struct Inner {
 impl ByteBudget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Inner { limit, used: AtomicUsize::new(0) }))
+        Self { whole: Arc::new(Inner { limit, used: AtomicUsize::new(0) }), part: None }
     }
 
-    /// Bytes reserved now.
+    /// The same bytes for one of several parties that owe each other nothing: it may have as many as it leaves free.
+    /// Alone that is half of all, two of them have a third each; whoever has little always finds room, and feels no
+    /// pressure that is of others' making.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { whole: Arc::clone(&self.whole), part: Some(Arc::default()) }
+    }
+
+    /// Bytes reserved now, by this party if it is a party's.
     pub fn used(&self) -> usize {
-        self.0.used.load(Relaxed)
+        self.part.as_deref().unwrap_or(&self.whole.used).load(Relaxed)
     }
 
     /// Bytes in all.
     pub fn limit(&self) -> usize {
-        self.0.limit
+        self.whole.limit
     }
 
     /// Half of it is gone: windows no longer grow.
     pub fn is_tight(&self) -> bool {
-        self.used() > self.0.limit / 2
+        self.used() > self.bound() / 2
     }
 
     /// Three quarters are gone: windows shrink back to where they began.
     pub fn is_short(&self) -> bool {
-        self.used() > self.0.limit / 4 * 3
+        self.used() > self.bound() / 4 * 3
     }
 
+    /// What this party could have if the others stayed as they are.
+    fn bound(&self) -> usize {
+        match &self.part {
+            Some(part) => part.load(Relaxed).saturating_add(self.free()) / 2,
+            None => self.whole.limit,
+        }
+    }
+
+    fn free(&self) -> usize {
+        self.whole.limit.saturating_sub(self.whole.used.load(Relaxed))
+    }
+
+    // Relaxed everywhere: counts, nothing is published through them. Two connections of one party that reserve at the
+    // same instant may pass its bound by their lots, never the limit of all.
     fn reserve(&self, n: usize) -> bool {
-        // Relaxed: a count, nothing is published through it.
-        self.0
-            .used
-            .fetch_update(Relaxed, Relaxed, |used| used.checked_add(n).filter(|sum| *sum <= self.0.limit))
-            .is_ok()
+        if let Some(part) = &self.part
+            && part.load(Relaxed).saturating_add(n) > self.free()
+        {
+            return false;
+        }
+        let add = |used: usize| used.checked_add(n).filter(|sum| *sum <= self.whole.limit);
+        let reserved = self.whole.used.fetch_update(Relaxed, Relaxed, add).is_ok();
+        if reserved && let Some(part) = &self.part {
+            part.fetch_add(n, Relaxed);
+        }
+        reserved
     }
 
     fn release(&self, n: usize) {
-        self.0.used.fetch_sub(n, Relaxed);
+        self.whole.used.fetch_sub(n, Relaxed);
+        if let Some(part) = &self.part {
+            part.fetch_sub(n, Relaxed);
+        }
     }
 }
 
@@ -151,5 +189,26 @@ mod tests {
         assert!(b.take(1));
         drop((a, b));
         assert_eq!(budget.used(), 0);
+    }
+    /// Takes lots until there is no more; says how many.
+    fn hog(share: &mut Share) -> usize {
+        (0..).take_while(|_| share.take(LOT)).count()
+    }
+
+    #[test]
+    fn no_party_takes_the_others_room() {
+        let budget = ByteBudget::new(120 * LOT);
+        let (one, two, three) = (budget.part(), budget.part(), budget.part());
+        let (mut a, mut a2, mut b) = (Share::new(one.clone()), Share::new(one.clone()), Share::new(two.clone()));
+        assert_eq!(hog(&mut a), 60);
+        assert_eq!(hog(&mut a2), 0, "more connections are no more room");
+        assert!(one.is_short() && !two.is_tight() && !three.is_tight());
+        assert_eq!(hog(&mut b), 30);
+        let mut c = Share::new(three.clone());
+        assert!(c.take(5 * LOT) && !three.is_tight());
+        assert!(budget.used() <= budget.limit());
+        assert_eq!(one.used() + two.used() + three.used(), budget.used());
+        drop((a, a2, b, c));
+        assert_eq!((one.used(), two.used(), budget.used()), (0, 0, 0));
     }
 }

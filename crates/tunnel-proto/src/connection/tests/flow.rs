@@ -291,6 +291,32 @@ fn under_pressure_the_longest_unread_make_room() {
     assert!(stalled.iter().filter(|(id, _)| lost(&mut pair, *id)).count() <= 8, "no more than needed");
 }
 
+/// A party that holds all it can has the trouble alone.
+#[test]
+fn one_party_that_holds_all_it_can_takes_nothing_from_another() {
+    let budget = ByteBudget::new(16 << 20);
+    let (one, two) = (budget.part(), budget.part());
+    let carrier = |part: &ByteBudget| {
+        let mut pair = Pair::new();
+        pair.gate = Connection::new(Role::Gate, Config::new(part.clone()), pair.now);
+        pair.pump();
+        pair
+    };
+    let mut hogs = [carrier(&one), carrier(&one), carrier(&one)];
+    for pair in &mut hogs {
+        for _ in 0..100 {
+            let (edge, _, _) = pair.opened(OpenOptions::default());
+            pair.edge.send_data(edge, &[0; STREAM_START as usize], false).unwrap();
+            pair.pump();
+        }
+    }
+    assert!(one.is_tight() && budget.used() <= 9 << 20, "{}", budget.used());
+    let mut pair = carrier(&two);
+    let held: Vec<_> = (0..30).map(|_| stall(&mut pair)).collect();
+    assert_eq!(pair.gate.held(), 30 * STREAM_START as usize);
+    assert!(held.iter().all(|(edge, _)| matches!(pair.edge.recv(*edge), Ok(None))));
+}
+
 /// A stream whose reader takes nothing, with as much as it was granted.
 fn stall(pair: &mut Pair) -> (StreamId, StreamId) {
     let (edge, gate, _) = pair.opened(OpenOptions::default());

@@ -66,7 +66,7 @@ finish() {
 }
 
 lint() {
-  step "format" cargo fmt --all --check
+  step "format (make fmt mends it)" cargo fmt --all -- --check -l
   step "clippy" cargo clippy --workspace --all-targets --quiet -- -D warnings
   step "house" cargo run --quiet -p xtask -- check
 }

@@ -1,5 +1,6 @@
 //! The HTTP fronts alone, on one core over real TLS: every request is answered with 1 KiB at once. Prints CPU per
-//! request, to be driven by `h2load -c64 https://127.0.0.1:PORT/` (h2) or with `--h1`.
+//! request, to be driven by `h2load -c64 https://127.0.0.1:PORT/` (h2) or with `--h1`. A second argument ends it after
+//! so many requests: the difference of two runs under callgrind is the instructions per request.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods, reason = "a tool for one's own desk")]
 
@@ -18,18 +19,23 @@ use mezu_edge::http::{
 use mezu_model::{Limits, RequestHead, ResponseHead};
 use mezu_tunnel::tls::{ServerStream, client_facing, sniff};
 use rustls::{crypto::aws_lc_rs, pki_types::PrivateKeyDer, server::ResolvesServerCert, sign::CertifiedKey};
-use tokio::{net::TcpListener, task::LocalSet};
+use tokio::{net::TcpListener, sync::Notify, task::LocalSet};
 
 struct Fixed {
     head: ResponseHead,
     body: Bytes,
     large: Bytes,
     served: Cell<u64>,
+    last: u64,
+    enough: Notify,
 }
 
 impl Serve for Fixed {
     async fn serve<X: Exchange>(&self, _: &ConnInfo, head: &mut RequestHead, exchange: &mut X) {
         self.served.set(self.served.get() + 1);
+        if self.served.get() == self.last {
+            self.enough.notify_one();
+        }
         if head.path == "/large" {
             exchange.start(&self.head, ResponseLength::Sized(self.large.len() as u64 * 1024));
             for _ in 0..1024 {
@@ -58,6 +64,7 @@ fn main() {
 }
 
 async fn run() {
+    let last = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(u64::MAX);
     let tls = Arc::new(client_facing(Arc::new(SelfSigned(certificate()))).unwrap());
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8843".to_owned());
     let listener = TcpListener::bind(&address).await.unwrap();
@@ -66,11 +73,14 @@ async fn run() {
     head.headers.push(b"content-type", b"text/plain").unwrap();
     head.headers.push(b"mezu-ray", b"00000000000000000000000000000000").unwrap();
     let (body, large) = (Bytes::from(vec![b'x'; 1024]), Bytes::from(vec![b'x'; 16 * 1024]));
-    let service = Rc::new(Fixed { head, body, large, served: Cell::new(0) });
+    let service = Rc::new(Fixed { head, body, large, served: Cell::new(0), last, enough: Notify::new() });
     tokio::task::spawn_local(report(service.clone()));
     let (limits, drain) = (Rc::new(Limits { streams_per_connection: u32::MAX, ..Limits::default() }), Drain::new());
     loop {
-        let (socket, client) = listener.accept().await.unwrap();
+        let (socket, client) = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap(),
+            () = service.enough.notified() => return,
+        };
         let _ = socket.set_nodelay(true);
         let (tls, service, limits, drain) = (tls.clone(), service.clone(), limits.clone(), drain.clone());
         tokio::task::spawn_local(async move {

@@ -66,6 +66,18 @@ fn an_idle_connection_says_goodbye() {
 }
 
 #[test]
+fn a_connection_with_an_answer_now_and_then_stays() {
+    run(async {
+        let mut peer = Peer::new().await;
+        for _ in 0..10 {
+            assert_eq!(peer.ask(get("/early"), None, None).await.body, "early");
+            tokio::time::sleep(Duration::from_secs(100)).await;
+        }
+        assert!(!peer.ended.is_finished());
+    });
+}
+
+#[test]
 fn a_connection_serves_so_many_requests_and_no_more() {
     run(async {
         let limits = Limits { streams_per_connection: 10, ..Limits::default() };

@@ -6,11 +6,13 @@
 
 mod far;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use mezu_model::{Headers, RequestHead, WorkloadId};
+use mezu_model::{GateId, Headers, RequestHead, WorkloadId};
 use mezu_tunnel::Stream;
 use mezu_tunnel::proto::{Incoming, OpenOptions, StreamError};
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +20,7 @@ use tokio_util::sync::PollSender;
 
 pub(crate) use self::far::carry;
 use crate::gates::Ways;
+use crate::presence::Passed;
 use crate::worker::{Command, Worker};
 
 /// Pieces under way in each direction; one is at most a frame or one read of the client's socket.
@@ -28,6 +31,10 @@ pub(crate) struct Hop {
     pub(crate) workload: WorkloadId,
     pub(crate) context: mezu_model::Context,
     pub(crate) head: RequestHead,
+    /// A gate that was asked in vain.
+    pub(crate) avoid: Option<GateId>,
+    /// Another gate may be asked if this one falls silent.
+    pub(crate) impatient: bool,
     pub(crate) park: bool,
     pub(crate) inline: Bytes,
     pub(crate) end: bool,
@@ -36,8 +43,25 @@ pub(crate) struct Hop {
     /// The word that a parked request may be delivered. It must not queue behind data: that waits for credit which a
     /// gate gives only once it delivers.
     pub(crate) go: Option<oneshot::Receiver<()>>,
+    pub(crate) told: Arc<Told>,
     /// Resolves when the near end is dropped.
     pub(crate) near: oneshot::Receiver<()>,
+}
+
+/// What the far end tells of the tunnel, beside the stream.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Which gate has the request. Set before anything comes from it.
+    pub(crate) gate: OnceLock<GateId>,
+    /// It has given no sign of life for as long as one is waited for.
+    pub(crate) silent: AtomicBool,
+}
+
+/// Whom not to ask.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Avoid {
+    pub(crate) gate: Option<GateId>,
+    pub(crate) workers: Passed,
 }
 
 /// What goes towards the gate.
@@ -60,6 +84,9 @@ pub(crate) struct HopStream {
     up: PollSender<Up>,
     down: mpsc::Receiver<Down>,
     go: Option<oneshot::Sender<()>>,
+    /// The far worker, and what it tells.
+    pub(crate) worker: usize,
+    pub(crate) told: Arc<Told>,
     _near: oneshot::Sender<()>,
 }
 
@@ -70,8 +97,11 @@ pub(crate) fn open(
     context: &mezu_model::Context,
     head: &RequestHead,
     options: &OpenOptions<'_>,
+    avoid: Avoid,
+    impatient: bool,
 ) -> Option<Box<HopStream>> {
-    let other = ways.reach.elsewhere(worker.index, mezu_runtime::random::next_u64())?;
+    let other = ways.reach.elsewhere(worker.index, mezu_runtime::random::next_u64(), avoid.workers)?;
+    let told = Arc::new(Told::default());
     let (up_near, up) = mpsc::channel(PIECES);
     let (down, down_near) = mpsc::channel(PIECES);
     let (near_sender, near) = oneshot::channel();
@@ -80,17 +110,21 @@ pub(crate) fn open(
         workload: ways.workload,
         context: *context,
         head: head.clone(),
+        avoid: avoid.gate,
+        impatient,
         park: options.park,
         inline: Bytes::copy_from_slice(options.inline),
         end: options.end,
         up,
         down,
         go,
+        told: Arc::clone(&told),
         near,
     };
     // A worker with a full mailbox has more than enough to do: then this way does not exist.
     worker.send(other, Command::Hop(Box::new(hop))).ok()?;
-    Some(Box::new(HopStream { up: PollSender::new(up_near), down: down_near, go: go_near, _near: near_sender }))
+    let up = PollSender::new(up_near);
+    Some(Box::new(HopStream { up, down: down_near, go: go_near, worker: other, told, _near: near_sender }))
 }
 
 impl GateStream {
@@ -146,11 +180,11 @@ impl GateStream {
         }
     }
 
-    /// How long its gate has given no sign of life. Of a gate behind a hop this is not known here: zero.
-    pub(crate) fn silent_for(&self) -> Duration {
+    /// Whether its gate has given no sign of life for this long. Of a gate behind a hop the far end knows.
+    pub(crate) fn is_silent(&self, long: Duration) -> bool {
         match self {
-            Self::Local(stream) => stream.silent_for(),
-            Self::Hop(_) => Duration::ZERO,
+            Self::Local(stream) => stream.silent_for() >= long,
+            Self::Hop(hop) => hop.told.silent.load(Ordering::Relaxed),
         }
     }
 }

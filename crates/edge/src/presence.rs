@@ -37,6 +37,24 @@ impl Presence {
     }
 }
 
+/// Workers that were found to have no tunnel that helps. Beyond the first 64 none is remembered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Passed(u64);
+
+impl Passed {
+    pub(crate) fn add(&mut self, worker: usize) {
+        self.0 |= Self::bit(worker);
+    }
+
+    fn has(self, worker: usize) -> bool {
+        self.0 & Self::bit(worker) != 0
+    }
+
+    fn bit(worker: usize) -> u64 {
+        u32::try_from(worker).ok().and_then(|worker| 1u64.checked_shl(worker)).unwrap_or(0)
+    }
+}
+
 /// How one workload can be reached.
 pub(crate) struct Reach {
     /// Tunnels per worker.
@@ -86,12 +104,12 @@ impl Reach {
         }
     }
 
-    /// A worker other than `this` that holds a tunnel, looked for from a random place on.
-    pub(crate) fn elsewhere(&self, this: usize, random: u64) -> Option<usize> {
+    /// A worker other than `this` that holds a tunnel and is not `passed`, looked for from a random place on.
+    pub(crate) fn elsewhere(&self, this: usize, random: u64, passed: Passed) -> Option<usize> {
         let count = self.tunnels.len();
         let start = usize::try_from(random >> 33).unwrap_or(0);
         (0..count).map(|step| (start + step) % count).find(|at| {
-            *at != this && self.tunnels.get(*at).is_some_and(|tunnels| tunnels.load(Ordering::Relaxed) > 0)
+            *at != this && !passed.has(*at) && self.tunnels.get(*at).is_some_and(|tunnels| tunnels.load(Ordering::Relaxed) > 0)
         })
     }
 
@@ -153,11 +171,17 @@ mod tests {
     #[test]
     fn another_worker_is_found_only_where_a_tunnel_is() {
         let reach = Presence::new(3).reach(WORKLOAD);
-        assert_eq!(reach.elsewhere(0, 9 << 40), None);
+        let mut passed = Passed::default();
+        assert_eq!(reach.elsewhere(0, 9 << 40, passed), None);
         reach.join(2, ONE);
-        assert_eq!(reach.elsewhere(0, 0), Some(2));
-        assert_eq!(reach.elsewhere(0, u64::MAX), Some(2));
-        assert_eq!(reach.elsewhere(2, 0), None);
+        assert_eq!(reach.elsewhere(0, 0, passed), Some(2));
+        assert_eq!(reach.elsewhere(0, u64::MAX, passed), Some(2));
+        assert_eq!(reach.elsewhere(2, 0, passed), None);
+        passed.add(99);
+        passed.add(1);
+        assert_eq!(reach.elsewhere(0, 0, passed), Some(2));
+        passed.add(2);
+        assert_eq!(reach.elsewhere(0, 0, passed), None);
     }
 
     #[test]

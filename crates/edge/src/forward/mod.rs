@@ -35,6 +35,7 @@ use self::open::Opened;
 use self::relay::Relay;
 use crate::answer::EdgeError;
 use crate::gates::Ways;
+use crate::hop::{Avoid, GateStream};
 use crate::http::Exchange;
 use crate::observe::Record;
 use crate::worker::Worker;
@@ -53,7 +54,8 @@ pub(crate) async fn forward<X: Exchange>(
     record: &mut Record,
 ) -> Result<(), EdgeError> {
     ways.budget.count();
-    let repeatable = permitted.head().method.is_idempotent() && permitted.head().upgrade.is_none();
+    // Of an upgrade nothing but the request itself is sent before it is agreed to.
+    let repeatable = permitted.head().method.is_idempotent();
     let mut relay = Relay::new(worker, permitted, exchange, record);
     let mut tried = Tried::default();
     let mut last = None;
@@ -63,14 +65,17 @@ pub(crate) async fn forward<X: Exchange>(
             // Nobody else is there. If the last one said more than that it did not want it, that is the answer.
             Err(failure) => return Err(last.filter(is_telling).unwrap_or_else(|| failure.into_error())),
         };
-        let Opened { stream, gate, parked, impatient } = opened;
-        relay.record.gate = gate.or(relay.record.gate);
-        let Err(failure) = relay.run(stream, parked, impatient).await else { return Ok(()) };
+        let Opened { mut stream, parked, impatient } = opened;
+        let result = relay.run(&mut stream, parked, impatient).await;
+        let hop = Hopped::of(&stream);
+        drop(stream);
+        relay.record.gate = relay.record.gate.or(hop.gate);
+        let Err(failure) = result else { return Ok(()) };
         if !relay.is_repeatable() || !may_resend(worker, ways, &failure, attempt, repeatable) {
             return Err(failure.into_error());
         }
         worker.metrics.resent(failure.resend());
-        tried.note(gate, &failure);
+        tried.note(relay.record.gate, hop.worker, &failure);
         last = Some(failure.into_error());
     }
     Err(EdgeError::NoGate)
@@ -79,18 +84,36 @@ pub(crate) async fn forward<X: Exchange>(
 /// Whom not to ask at the next attempt.
 #[derive(Default)]
 struct Tried {
-    gate: Option<GateId>,
-    /// Another worker's tunnel, which it may not have taken off the list yet.
-    hop: bool,
+    avoid: Avoid,
     /// Until when it may wait for a gate; set by the first wait.
     patience: Option<Instant>,
 }
 
 impl Tried {
-    fn note(&mut self, gate: Option<GateId>, failure: &Failure) {
-        // A lost tunnel is out of the choice by itself, and its gate may be back on a new one.
-        let living = failure.is_of_a_living_gate();
-        (self.gate, self.hop) = (gate.filter(|_| living), gate.is_none() && living);
+    fn note(&mut self, gate: Option<GateId>, worker: Option<usize>, failure: &Failure) {
+        match (gate, worker) {
+            // A lost tunnel is out of the choice by itself, and its gate may be back on a new one.
+            (Some(gate), _) => self.avoid.gate = failure.is_of_a_living_gate().then_some(gate),
+            // That worker had none, or none but the one to avoid.
+            (None, Some(worker)) => self.avoid.workers.add(worker),
+            (None, None) => {}
+        }
+    }
+}
+
+/// What is known of an attempt that went to another worker.
+#[derive(Default)]
+struct Hopped {
+    worker: Option<usize>,
+    gate: Option<GateId>,
+}
+
+impl Hopped {
+    fn of(stream: &GateStream) -> Self {
+        match stream {
+            GateStream::Local(_) => Self::default(),
+            GateStream::Hop(hop) => Self { worker: Some(hop.worker), gate: hop.told.gate.get().copied() },
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use mezu_model::GateId;
 use mezu_tunnel::proto::OpenOptions;
 use tokio::time::timeout_at;
 
@@ -17,7 +16,7 @@ use crate::gates::{Miss, Ways};
 use crate::hop::{self, GateStream};
 use crate::http::{BadRequest, Exchange};
 use crate::metrics::Way;
-use crate::presence::Reach;
+use crate::presence::{Passed, Reach};
 
 /// Most body bytes that travel in the frame of the head.
 const INLINE: usize = 16 * 1024;
@@ -25,8 +24,6 @@ const INLINE: usize = 16 * 1024;
 /// A stream that carries the request.
 pub(super) struct Opened {
     pub(super) stream: GateStream,
-    /// Which gate has it, if it is known.
-    pub(super) gate: Option<GateId>,
     /// The gate waits for our word before it delivers the request.
     pub(super) parked: bool,
     /// Another gate may be asked if this one falls silent.
@@ -48,7 +45,7 @@ pub(super) async fn open<X: Exchange>(
             Err(Miss::HeadTooLarge) => return Err(Failure::Final(BadRequest::HeadersTooLarge.into())),
             Err(Miss::None) => {
                 wait_for_gate(relay, &ways.reach, arrivals, tried).await?;
-                tried.hop = false;
+                tried.avoid.workers = Passed::default();
             }
         }
     }
@@ -69,10 +66,9 @@ fn open_now<X: Exchange>(
     let offered = inline.len();
     let impatient = repeatable && others && end && inline.is_empty();
     let options = OpenOptions { park, inline, end };
-    let (stream, gate, taken) = match worker.gates.open(ways, tried.gate, context, head, &options) {
+    let (stream, gate, taken) = match worker.gates.open(ways, tried.avoid.gate, context, head, &options) {
         Ok(sent) => (GateStream::Local(sent.stream), Some(sent.gate), sent.taken),
-        Err(Miss::None) if tried.hop => return Ok(Err(Miss::None)),
-        Err(Miss::None) => match hop::open(worker, ways, context, head, &options) {
+        Err(Miss::None) => match hop::open(worker, ways, context, head, &options, tried.avoid, impatient) {
             Some(stream) => (GateStream::Hop(stream), None, offered),
             None => return Ok(Err(Miss::None)),
         },
@@ -81,7 +77,7 @@ fn open_now<X: Exchange>(
     relay.record.gate = gate;
     worker.metrics.routed(if gate.is_some() { Way::Local } else { Way::Hop });
     relay.upload.opened(taken, end && taken == offered);
-    Ok(Ok(Opened { stream, gate, parked: park, impatient }))
+    Ok(Ok(Opened { stream, parked: park, impatient }))
 }
 
 /// Waits for a gate to come, if there is hope: one is there and not usable, or one left a moment ago.

@@ -65,7 +65,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     }
 
     /// Runs one attempt to its end.
-    pub(super) async fn run(&mut self, mut stream: GateStream, parked: bool, impatient: bool) -> Result<(), Failure> {
+    pub(super) async fn run(&mut self, stream: &mut GateStream, parked: bool, impatient: bool) -> Result<(), Failure> {
         (self.parked, self.impatient) = (parked, impatient);
         let worker = self.worker;
         let now = Instant::now();
@@ -73,7 +73,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         self.overdue = now + worker.limits().workload_first_byte;
         let first = if impatient { worker.limits().gate_silence } else { self.patience() };
         let mut deadline = worker.deadlines.after(now, first);
-        poll_fn(|cx| self.poll(cx, &mut stream, &mut deadline)).await
+        poll_fn(|cx| self.poll(cx, stream, &mut deadline)).await
     }
 
     fn poll(
@@ -236,7 +236,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     }
 
     fn silence(&self, stream: &GateStream) -> Option<Failure> {
-        (stream.silent_for() >= self.worker.limits().gate_silence).then_some(Failure::Silent)
+        stream.is_silent(self.worker.limits().gate_silence).then_some(Failure::Silent)
     }
 }
 

@@ -2,27 +2,32 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use mezu_tunnel::proto::{Incoming, OpenOptions, Reason, StreamError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::PollSender;
 
-use super::{Down, GateStream, Hop, Up};
+use super::{Down, GateStream, Hop, Told, Up};
+use crate::deadline::Deadline;
+use crate::gates::Miss;
 use crate::worker::Worker;
 
 /// Opens the stream and carries what goes either way until one end is gone. Time limits are the near end's: when it
 /// is dropped, the stream is reset.
 pub(crate) async fn carry(worker: &Worker, hop: Hop) {
-    let Hop { workload, context, head, park, inline, end, up, down, go, near } = hop;
+    let Hop { workload, context, head, avoid, impatient, park, inline, end, up, down, go, told, near } = hop;
     let ways = worker.gates.ways(workload);
     let options = OpenOptions { park, inline: &inline, end };
-    let Ok(sent) = worker.gates.open(&ways, None, &context, &head, &options) else {
-        // Nothing was sent: the near end may look for another way.
-        let _ = down.send(Err(StreamError::Reset(Reason::Refused))).await;
-        return;
+    let sent = match worker.gates.open(&ways, avoid, &context, &head, &options) {
+        Ok(sent) => sent,
+        Err(miss) => return drop(down.send(Err(nothing_sent(miss))).await),
     };
+    let _ = told.gate.set(sent.gate);
     let left = inline.slice(sent.taken.min(inline.len())..);
     let up_ended = end && left.is_empty();
     let mut far = Far {
@@ -34,11 +39,24 @@ pub(crate) async fn carry(worker: &Worker, hop: Hop) {
         pending: (!left.is_empty()).then_some((left, end)),
         up_ended,
         down_ended: false,
+        silence: impatient.then(|| worker.deadlines.after(Instant::now(), worker.limits().gate_silence)),
+        told,
+        worker,
     };
     poll_fn(|cx| far.poll(cx)).await;
 }
 
-struct Far {
+/// What the near end would have seen, had the tunnels been there.
+fn nothing_sent(miss: Miss) -> StreamError {
+    match miss {
+        Miss::None => StreamError::Reset(Reason::Refused),
+        Miss::Busy => StreamError::Reset(Reason::Overloaded),
+        Miss::HeadTooLarge => StreamError::HeadTooLarge,
+    }
+}
+
+struct Far<'w> {
+    worker: &'w Worker,
     stream: GateStream,
     up: mpsc::Receiver<Up>,
     down: PollSender<Down>,
@@ -49,9 +67,12 @@ struct Far {
     pending: Option<(Bytes, bool)>,
     up_ended: bool,
     down_ended: bool,
+    /// While the near end would like to know of a silent gate: when to look.
+    silence: Option<Deadline<'w>>,
+    told: Arc<Told>,
 }
 
-impl Far {
+impl Far<'_> {
     /// Ready when the hop is over; dropping the stream resets it if it had not ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if Pin::new(&mut self.near).poll(cx).is_ready() {
@@ -60,6 +81,7 @@ impl Far {
         self.poll_go(cx);
         while !self.up_ended && self.step_up(cx).is_ready() {}
         while !self.down_ended && self.step_down(cx).is_ready() {}
+        self.poll_silence(cx);
         if self.up_ended && self.down_ended { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -71,6 +93,21 @@ impl Far {
             self.go = None;
             if said.is_ok() {
                 self.stream.send_go();
+            }
+        }
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) {
+        let long = self.worker.limits().gate_silence;
+        while let Some(silence) = &mut self.silence
+            && silence.poll(cx).is_ready()
+        {
+            if self.stream.is_silent(long) {
+                // The near end looks as often as we do.
+                self.told.silent.store(true, Ordering::Relaxed);
+                self.silence = None;
+            } else {
+                silence.reset(Instant::now() + long);
             }
         }
     }
@@ -102,6 +139,7 @@ impl Far {
     fn step_down(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let room = ready!(self.down.poll_reserve(cx)).is_ok();
         let incoming = ready!(self.stream.poll_recv(cx));
+        self.silence = None;
         let last = matches!(incoming, Ok(Incoming::End) | Err(_));
         let sent = room && self.down.send_item(incoming).is_ok();
         self.down_ended = last || !sent;

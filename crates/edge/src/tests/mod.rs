@@ -4,6 +4,7 @@
 mod drain;
 mod forward;
 mod gates;
+mod hops;
 mod patience;
 mod resend;
 mod silence;

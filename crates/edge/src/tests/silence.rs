@@ -16,9 +16,9 @@ use super::world::{echo, with_edge};
 const GET: &str = "GET /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\n\r\n";
 
 /// A path that lets nothing through any more once it is frozen.
-struct Path {
-    socket: TcpStream,
-    frozen: Arc<AtomicBool>,
+pub(super) struct Path {
+    pub(super) socket: TcpStream,
+    pub(super) frozen: Arc<AtomicBool>,
 }
 
 impl AsyncRead for Path {

@@ -88,20 +88,22 @@ impl Headers {
     #[inline]
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidHeader> {
         let value = trim_blanks(value);
-        if !value.iter().all(|b| is_value_byte(*b)) {
+        if !is_value(value) {
             return Err(InvalidHeader::Value);
         }
         if name.is_empty() || name.len() > MAX_NAME {
             return Err(InvalidHeader::Name);
         }
         let start = self.text.len();
-        for byte in name {
-            let lower = byte.to_ascii_lowercase();
-            if !matches!(lower, b'a'..=b'z' | b'0'..=b'9' | b'-') {
-                self.text.truncate(start);
-                return Err(InvalidHeader::Name);
-            }
-            self.text.push(lower);
+        let mut bad = false;
+        self.text.extend(name.iter().map(|byte| {
+            let lower = LOWER.get(usize::from(*byte)).copied().unwrap_or(0);
+            bad |= lower == 0;
+            lower
+        }));
+        if bad {
+            self.text.truncate(start);
+            return Err(InvalidHeader::Name);
         }
         let known = self.text.get(start..).and_then(Known::lookup);
         if known.is_some() {
@@ -257,6 +259,29 @@ fn trim_blanks(mut value: &[u8]) -> &[u8] {
 #[inline]
 pub const fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
+
+/// Whether all bytes may stand in a value. It looks at every byte even after a bad one, so that it looks at many at once.
+#[inline]
+pub fn is_value(value: &[u8]) -> bool {
+    value.iter().fold(0, |bad, byte| bad | u8::from(!is_value_byte(*byte))) == 0
+}
+
+/// The lowercase form of each byte that may stand in a name, 0 for all others.
+static LOWER: [u8; 256] = lower();
+
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "runs at compile time, below 256")]
+const fn lower() -> [u8; 256] {
+    let mut table = [0u8; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let lower = (byte as u8).to_ascii_lowercase();
+        if matches!(lower, b'a'..=b'z' | b'0'..=b'9' | b'-') {
+            table[byte] = lower;
+        }
+        byte += 1;
+    }
+    table
 }
 
 /// Whether a name is lowercase `[a-z0-9-]`, 1 to [`MAX_NAME`] bytes.

@@ -14,10 +14,10 @@ use mezu_runtime::spawn_local;
 use mezu_tunnel::tls::{ServerStream, TlsError, sniff};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tracing::debug;
 
-use crate::admission::Permit;
+use crate::admission::{Permit, Refused};
 use crate::guard;
 use crate::http::{self, Alpn, ConnInfo};
 use crate::metrics::{Door, HandshakeFailure};
@@ -159,19 +159,30 @@ fn serve(worker: &Rc<Worker>, socket: TcpStream, client: SocketAddr, place: Plac
 /// Up to the end of the TLS handshake, within its deadline. A client's connection goes on in a task of its own, so
 /// that an idle connection does not hold the memory of a handshake.
 async fn shake_hands(worker: Rc<Worker>, socket: TcpStream, client: SocketAddr, place: Place) {
-    let (_handshake, wait) = match worker.handshakes.begin(Instant::now()) {
+    let _ = socket.set_nodelay(true);
+    let deadline = tokio::time::Instant::now() + worker.limits().handshake;
+    // Whoever says nothing takes no place among those who do.
+    let sniffed = match timeout_at(deadline, sniff(socket)).await {
+        Ok(Ok(sniffed)) => sniffed,
+        Ok(Err(error)) => return worker.metrics.handshake_failed(failure(&error)),
+        Err(_late) => return worker.metrics.handshake_failed(HandshakeFailure::Timeout),
+    };
+    let (_handshake, wait) = match worker.handshakes.begin(Instant::now(), client.ip()) {
         Ok(begun) => begun,
         Err(refused) => return worker.metrics.shed(refused.into()),
     };
-    let deadline = worker.limits().handshake;
-    let Some(left) = deadline.checked_sub(wait) else { return };
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
+    let begin = tokio::time::Instant::now() + wait;
+    if begin >= deadline {
+        return worker.metrics.shed(Refused::Handshakes.into());
     }
-    let _ = socket.set_nodelay(true);
-    match timeout(left, Arrived::shake(&worker, socket)).await {
-        Ok(Ok(Arrived::Client(stream))) => serve_client(&worker, *stream, client, place),
-        Ok(Ok(Arrived::Tunnel(sniffed))) => gate_accept::greet(&worker, *sniffed, place, left).await,
+    if !wait.is_zero() {
+        tokio::time::sleep_until(begin).await;
+    }
+    if sniffed.is_tunnel {
+        return gate_accept::greet(&worker, sniffed, place, deadline - tokio::time::Instant::now()).await;
+    }
+    match timeout_at(deadline, ServerStream::handshake(sniffed, Arc::clone(&worker.shared.client_tls))).await {
+        Ok(Ok(stream)) => serve_client(&worker, stream, client, place),
         Ok(Err(error)) => worker.metrics.handshake_failed(failure(&error)),
         Err(_late) => worker.metrics.handshake_failed(HandshakeFailure::Timeout),
     }
@@ -181,23 +192,6 @@ fn failure(error: &TlsError) -> HandshakeFailure {
     match error {
         TlsError::Io(_) | TlsError::Closed => HandshakeFailure::Closed,
         _ => HandshakeFailure::Tls,
-    }
-}
-
-/// What a connection turned out to be.
-enum Arrived {
-    Client(Box<ServerStream>),
-    Tunnel(Box<mezu_tunnel::tls::Sniffed>),
-}
-
-impl Arrived {
-    async fn shake(worker: &Worker, socket: TcpStream) -> Result<Self, TlsError> {
-        let sniffed = sniff(socket).await?;
-        if sniffed.is_tunnel {
-            return Ok(Self::Tunnel(Box::new(sniffed)));
-        }
-        let stream = ServerStream::handshake(sniffed, Arc::clone(&worker.shared.client_tls)).await?;
-        Ok(Self::Client(Box::new(stream)))
     }
 }
 

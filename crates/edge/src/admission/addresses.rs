@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use mezu_model::Limits;
 
-use super::Refused;
+use super::{Client, Refused};
 
 /// Shards of the table, so that workers seldom meet at one lock. It is taken once per connection, never per request.
 const SHARDS: usize = 32;
@@ -89,10 +89,7 @@ impl Addresses {
 
     /// A keyed hash of what counts as one client. Two clients share a count by accident once in 2^64.
     fn key(&self, client: IpAddr) -> u64 {
-        match client.to_canonical() {
-            IpAddr::V4(v4) => self.hasher.hash_one(v4.octets()),
-            IpAddr::V6(v6) => self.hasher.hash_one(v6.to_bits() >> 64),
-        }
+        self.hasher.hash_one(Client::of(client))
     }
 
     fn shard(&self, key: u64) -> Option<&Mutex<HashMap<u64, Address>>> {

@@ -41,6 +41,25 @@ impl From<Refused> for Shed {
     }
 }
 
+/// What counts as one client: an IPv4 address or an IPv6 /64, for any one of them can make up the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Client {
+    V4([u8; 4]),
+    V6(u64),
+}
+
+impl Client {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self::V4(v4.octets()),
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments().map(u64::from);
+                Self::V6(a << 48 | b << 32 | c << 16 | d)
+            }
+        }
+    }
+}
+
 /// The counts that all workers share.
 pub(crate) struct Admission {
     open: AtomicUsize,

@@ -83,45 +83,106 @@ pub(crate) fn same_authority(raw: &[u8], head: &RequestHead) -> Result<(), BadRe
     Err(BadRequest::Malformed("two different authorities"))
 }
 
+/// The longest name in the DNS, bytes.
+const MAX_HOST: usize = 253;
+
 /// Reads `host[:port]` (RFC 9110 §7.2): a name or an address, without user information, lowercased, without the
 /// root's dot.
 pub(crate) fn authority(raw: &[u8], host: &mut String, port: &mut Option<u16>) -> Result<(), BadRequest> {
     const BAD: BadRequest = BadRequest::Malformed("host not acceptable");
-    let name_end = match raw.first() {
-        Some(b'[') => memchr::memchr(b']', raw).ok_or(BAD)? + 1,
-        _ => memchr::memchr(b':', raw).unwrap_or(raw.len()),
-    };
-    let (name, rest) = raw.split_at_checked(name_end).ok_or(BAD)?;
+    host.clear();
+    let rest = if raw.first() == Some(&b'[') { address(raw, host) } else { name(raw, host) }.ok_or(BAD)?;
     *port = match rest.split_first() {
         None => None,
         Some((b':', digits)) => Some(port_number(digits).ok_or(BAD)?),
         Some(_) => return Err(BAD),
     };
-    let name = if name.first() == Some(&b'[') { name } else { name.strip_suffix(b".").unwrap_or(name) };
-    if !is_host(name) {
-        return Err(BAD);
-    }
-    host.clear();
-    host.push_str(std::str::from_utf8(name).map_err(|_| BAD)?);
-    host.make_ascii_lowercase();
     Ok(())
 }
 
-fn port_number(digits: &[u8]) -> Option<u16> {
-    if digits.is_empty() || digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
+/// Takes a name, in one pass; what is behind it. No empty labels, so nothing that could be read as another name.
+fn name<'r>(raw: &'r [u8], host: &mut String) -> Option<&'r [u8]> {
+    let mut lower = [0u8; MAX_HOST + 1];
+    let mut last = b'.';
+    let mut length = 0;
+    for (slot, byte) in lower.iter_mut().zip(raw) {
+        let byte = match byte {
+            b':' => break,
+            b'.' if last == b'.' => return None,
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => *byte,
+            b'A'..=b'Z' => byte | 0x20,
+            _ => return None,
+        };
+        (*slot, last) = (byte, byte);
+        length += 1;
+    }
+    let rest = raw.get(length..)?;
+    let text = lower.get(..length)?;
+    let text = text.strip_suffix(b".").unwrap_or(text);
+    if text.is_empty() || text.len() > MAX_HOST {
         return None;
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    host.push_str(std::str::from_utf8(text).ok()?);
+    Some(rest)
 }
 
-fn is_host(name: &[u8]) -> bool {
-    if let Some(inner) = name.strip_prefix(b"[").and_then(|n| n.strip_suffix(b"]")) {
-        return std::str::from_utf8(inner).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+/// Takes an IPv6 address in brackets; what is behind it.
+fn address<'r>(raw: &'r [u8], host: &mut String) -> Option<&'r [u8]> {
+    let (inside, rest) = raw.split_at_checked(memchr::memchr(b']', raw)? + 1)?;
+    let text = std::str::from_utf8(inside).ok()?;
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    inner.parse::<std::net::Ipv6Addr>().ok()?;
+    host.push_str(text);
+    host.make_ascii_lowercase();
+    Some(rest)
+}
+
+fn port_number(digits: &[u8]) -> Option<u16> {
+    if digits.is_empty() || digits.len() > 5 {
+        return None;
     }
-    !name.is_empty()
-        && name.len() <= 253
-        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        && name.first() != Some(&b'.')
-        && name.last() != Some(&b'.')
-        && !name.windows(2).any(|pair| pair == b"..")
+    let number = digits
+        .iter()
+        .try_fold(0u32, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))?;
+    u16::try_from(number).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(raw: &str) -> Option<(String, Option<u16>)> {
+        let (mut host, mut port) = ("old".to_owned(), Some(1));
+        authority(raw.as_bytes(), &mut host, &mut port).ok().map(|()| (host, port))
+    }
+
+    #[test]
+    fn authorities_have_one_spelling() {
+        let long = "a.".repeat(126) + "b";
+        for (raw, host, port) in [
+            ("a.test", "a.test", None),
+            ("A.TesT.", "a.test", None),
+            ("a.test.:8443", "a.test", Some(8443)),
+            ("a_b-c.test:0", "a_b-c.test", Some(0)),
+            ("127.0.0.1:65535", "127.0.0.1", Some(65_535)),
+            ("[::1]", "[::1]", None),
+            ("[2001:DB8::1]:443", "[2001:db8::1]", Some(443)),
+            (&long, &long, None),
+            (&format!("{long}."), &long, None),
+        ] {
+            assert_eq!(read(raw), Some((host.to_owned(), port)), "{raw}");
+        }
+    }
+
+    #[test]
+    fn others_are_refused() {
+        for raw in [
+            "", ".", "..", ".a", "a..b", "a..", ":443", "a:", "a:b", "a:+1", "a: 1", "a:65536", "a:000001", "a:1:2", "u@a",
+            "a/b", "a b", "a,b", "a%2eb", "a\\b", "ü.test", "a\0", "[::1", "[a]", "[::1]x", "[::1]:", "[]", "::1", "[127.0.0.1]",
+        ] {
+            assert_eq!(read(raw), None, "{raw}");
+        }
+        assert_eq!(read(&("a.".repeat(126) + "bc")), None);
+        assert_eq!(read(&"a".repeat(300)), None);
+    }
 }

@@ -163,3 +163,26 @@ fn a_begun_answer_is_not_asked_for_again() {
         assert_eq!(delivered.get(), 1);
     });
 }
+
+#[test]
+fn an_upgrade_whose_gate_dies_before_it_agreed_is_sent_elsewhere() {
+    with_edge(1, |world| async move {
+        let delivered = Rc::new(Cell::new(0));
+        world.gate(1, 1, dies_after_delivery(&delivered)).await;
+        let agrees = script(|mut asked| async move {
+            asked.head().await;
+            asked.stream.send_response(&ResponseHead::new(101), b"good", true).unwrap();
+        });
+        world.gate(2, 1, agrees).await;
+        let upgrade = format!(
+            "GET / HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        while delivered.get() == 0 {
+            let mut client = world.client().await;
+            client.send(&upgrade).await;
+            assert!(client.head().await.starts_with("HTTP/1.1 101"));
+            assert_eq!(client.take(4).await, b"good");
+        }
+    });
+}

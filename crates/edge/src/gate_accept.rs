@@ -102,7 +102,7 @@ async fn admit(worker: &Worker, pending: &PendingGate) -> Result<Admitted, Refus
     if pending.verify(&public).is_err() {
         return Err(refused(RefusedCode::Signature, "the signature does not fit the key and this connection"));
     }
-    let seat = worker.shared.placement.take(key.id, hello.gate_id, worker.index).map_err(|_| Refused {
+    let seat = worker.shared.placement.take(key.org, key.id, hello.gate_id, worker.index).map_err(|_| Refused {
         retry_after_ms: Some(LATER_MS),
         ..refused(RefusedCode::TooMany, "this key has as many tunnels here as it may")
     })?;
@@ -165,7 +165,7 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
     }
     let id = pending.hello().gate_id;
     let welcome = welcome(worker, id, &workloads);
-    let session = match pending.welcome(welcome, worker.shared.tunnel_config(), &worker.stops.gates) {
+    let session = match pending.welcome(welcome, worker.shared.tunnel_config(&seat), &worker.stops.gates) {
         Ok(session) => session,
         Err(error) => return debug!(%error, "gate welcome"),
     };

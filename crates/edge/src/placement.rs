@@ -6,70 +6,102 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mezu_model::{GateId, KeyId};
+use mezu_model::{GateId, KeyId, OrgId};
+use mezu_tunnel::proto::ByteBudget;
 
-/// Gates that one key may have connected at once.
-const GATES_PER_KEY: usize = 256;
+/// A key may have as many tunnels as so many gates at their bound: a fleet, whatever the number of workers.
+const FULL_GATES_PER_KEY: usize = 16;
 
 pub(crate) struct Placement {
     workers: usize,
     /// Tunnels that one gate may have.
     most: usize,
-    seats: Mutex<HashMap<KeyId, HashMap<GateId, Vec<u16>>>>,
+    /// Memory of all tunnels together.
+    memory: ByteBudget,
+    orgs: Mutex<HashMap<OrgId, Org>>,
 }
 
-/// There are as many tunnels, or as many gates, as there may be.
+/// What an org has here. Gone with its last tunnel.
+struct Org {
+    memory: ByteBudget,
+    keys: HashMap<KeyId, Key>,
+}
+
+#[derive(Default)]
+struct Key {
+    tunnels: usize,
+    gates: HashMap<GateId, Vec<u16>>,
+}
+
+/// There are as many tunnels as there may be, of the gate or of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooMany;
 
 /// A tunnel's place on a worker; dropping it gives it back.
 pub(crate) struct Seat {
     all: Arc<Placement>,
+    org: OrgId,
     key: KeyId,
     gate: GateId,
     pub(crate) worker: usize,
+    /// Its org's part of the memory.
+    pub(crate) memory: ByteBudget,
 }
 
 impl Placement {
-    pub(crate) fn new(workers: usize, most: usize) -> Self {
+    pub(crate) fn new(workers: usize, most: usize, memory: ByteBudget) -> Self {
         // A gate needs a tunnel per worker, and a second set while it replaces a broken one.
-        Self { workers, most: most.max(2 * workers), seats: Mutex::default() }
+        Self { workers, most: most.max(2 * workers), memory, orgs: Mutex::default() }
     }
 
     /// Takes a place for a tunnel that arrived at worker `here`: there if that one has none from this gate, else on
     /// the worker that has fewest.
-    pub(crate) fn take(self: &Arc<Self>, key: KeyId, gate: GateId, here: usize) -> Result<Seat, TooMany> {
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let gates = seats.entry(key).or_default();
-        if gates.len() >= GATES_PER_KEY && !gates.contains_key(&gate) {
+    pub(crate) fn take(self: &Arc<Self>, org: OrgId, key: KeyId, gate: GateId, here: usize) -> Result<Seat, TooMany> {
+        let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_org = orgs.entry(org).or_insert_with(|| Org { memory: self.memory.part(), keys: HashMap::new() });
+        let of_key = of_org.keys.entry(key).or_default();
+        // Neither can be true of what was made just now, so a refusal leaves nothing behind.
+        let tunnels =
+            of_key.gates.get(&gate).map_or(0, |tunnels| tunnels.iter().map(|count| usize::from(*count)).sum());
+        if of_key.tunnels >= FULL_GATES_PER_KEY * self.most || tunnels >= self.most {
             return Err(TooMany);
         }
-        let tunnels = gates.entry(gate).or_insert_with(|| vec![0; self.workers]);
-        if tunnels.iter().map(|count| usize::from(*count)).sum::<usize>() >= self.most {
-            return Err(TooMany);
-        }
+        let of_gate = of_key.gates.entry(gate).or_insert_with(|| vec![0; self.workers]);
         let distance = |worker: usize| (worker + self.workers - here) % self.workers;
-        let chosen = tunnels.iter_mut().enumerate().min_by_key(|(worker, count)| (**count, distance(*worker)));
+        let chosen = of_gate.iter_mut().enumerate().min_by_key(|(worker, count)| (**count, distance(*worker)));
         let Some((worker, count)) = chosen else { return Err(TooMany) };
         *count += 1;
-        Ok(Seat { all: Arc::clone(self), key, gate, worker })
+        of_key.tunnels += 1;
+        let memory = of_org.memory.clone();
+        Ok(Seat { all: Arc::clone(self), org, key, gate, worker, memory })
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut seats = self.all.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(gates) = seats.get_mut(&self.key) else { return };
-        if let Some(tunnels) = gates.get_mut(&self.gate) {
-            if let Some(count) = tunnels.get_mut(self.worker) {
-                *count = count.saturating_sub(1);
-            }
-            if tunnels.iter().all(|count| *count == 0) {
-                gates.remove(&self.gate);
+        let mut orgs = self.all.orgs.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(of_org) = orgs.get_mut(&self.org) else { return };
+        if let Some(of_key) = of_org.keys.get_mut(&self.key) {
+            of_key.give_back(self.gate, self.worker);
+            if of_key.tunnels == 0 {
+                of_org.keys.remove(&self.key);
             }
         }
-        if gates.is_empty() {
-            seats.remove(&self.key);
+        if of_org.keys.is_empty() {
+            orgs.remove(&self.org);
+        }
+    }
+}
+
+impl Key {
+    fn give_back(&mut self, gate: GateId, worker: usize) {
+        self.tunnels = self.tunnels.saturating_sub(1);
+        let Some(of_gate) = self.gates.get_mut(&gate) else { return };
+        if let Some(count) = of_gate.get_mut(worker) {
+            *count = count.saturating_sub(1);
+        }
+        if of_gate.iter().all(|count| *count == 0) {
+            self.gates.remove(&gate);
         }
     }
 }
@@ -79,13 +111,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const ORG: OrgId = OrgId::from_bytes([7; 16]);
     const KEY: KeyId = KeyId::from_bytes([1; 16]);
     const GATE: GateId = GateId::from_bytes([2; 16]);
 
+    fn placement(workers: usize, most: usize) -> Arc<Placement> {
+        Arc::new(Placement::new(workers, most, ByteBudget::new(1 << 20)))
+    }
+
     #[test]
     fn every_worker_gets_one_wherever_they_arrive() {
-        let all = Arc::new(Placement::new(4, 16));
-        let seats: Vec<Seat> = (0..4).map(|_| all.take(KEY, GATE, 2).unwrap()).collect();
+        let all = placement(4, 16);
+        let seats: Vec<Seat> = (0..4).map(|_| all.take(ORG, KEY, GATE, 2).unwrap()).collect();
         let mut workers: Vec<usize> = seats.iter().map(|seat| seat.worker).collect();
         assert_eq!(workers.first(), Some(&2), "the first one stays where it arrived");
         workers.sort_unstable();
@@ -94,18 +131,42 @@ mod tests {
 
     #[test]
     fn a_place_given_back_is_the_next_one_taken() {
-        let all = Arc::new(Placement::new(3, 16));
-        let mut seats: Vec<Seat> = (0..3).map(|_| all.take(KEY, GATE, 0).unwrap()).collect();
+        let all = placement(3, 16);
+        let mut seats: Vec<Seat> = (0..3).map(|_| all.take(ORG, KEY, GATE, 0).unwrap()).collect();
         let freed = seats.remove(1).worker;
-        assert_eq!(all.take(KEY, GATE, 0).unwrap().worker, freed);
+        assert_eq!(all.take(ORG, KEY, GATE, 0).unwrap().worker, freed);
     }
 
     #[test]
     fn tunnels_are_bounded_and_nothing_is_left_behind() {
-        let all = Arc::new(Placement::new(1, 2));
-        let seats = [all.take(KEY, GATE, 0).unwrap(), all.take(KEY, GATE, 0).unwrap()];
-        assert_eq!(all.take(KEY, GATE, 0).err(), Some(TooMany));
+        let all = placement(1, 2);
+        let seats = [all.take(ORG, KEY, GATE, 0).unwrap(), all.take(ORG, KEY, GATE, 0).unwrap()];
+        assert_eq!(all.take(ORG, KEY, GATE, 0).err(), Some(TooMany));
         drop(seats);
-        assert!(all.seats.lock().unwrap().is_empty());
+        assert!(all.orgs.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_key_has_no_more_tunnels_however_many_gates_it_claims_to_be() {
+        let all = placement(1, 2);
+        let gate = |n: usize| GateId::from_bytes([u8::try_from(n).unwrap(); 16]);
+        let mut seats: Vec<Seat> = (0..32).map(|n| all.take(ORG, KEY, gate(n), 0).unwrap()).collect();
+        assert_eq!(all.take(ORG, KEY, gate(32), 0).err(), Some(TooMany));
+        assert_eq!(all.take(ORG, KEY, gate(0), 0).err(), Some(TooMany));
+        let other = KeyId::from_bytes([9; 16]);
+        seats.push(all.take(ORG, other, gate(32), 0).unwrap());
+        seats.remove(0);
+        seats.push(all.take(ORG, KEY, gate(32), 0).unwrap());
+        drop(seats);
+        assert!(all.orgs.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn orgs_have_memory_apart_and_the_keys_of_one_together() {
+        let all = placement(1, 16);
+        let (other_org, other_key) = (OrgId::from_bytes([8; 16]), KeyId::from_bytes([9; 16]));
+        let [a, b, c] =
+            [(ORG, KEY), (ORG, other_key), (other_org, KEY)].map(|(org, key)| all.take(org, key, GATE, 0).unwrap());
+        assert!(a.memory == b.memory && a.memory != c.memory && a.memory != all.memory);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mezu_model::Limits;
-use mezu_tunnel::proto::{ByteBudget, Config};
+use mezu_tunnel::proto::Config;
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
@@ -16,7 +16,7 @@ use crate::admission::Admission;
 use crate::certs::CertStore;
 use crate::enrol::Enrol;
 use crate::metrics::Metrics;
-use crate::placement::Placement;
+use crate::placement::{Placement, Seat};
 use crate::presence::Presence;
 use crate::routes::Table;
 use crate::worker::Command;
@@ -37,8 +37,6 @@ pub(crate) struct Shared {
     pub(crate) placement: Arc<Placement>,
     /// The newest snapshot, compiled.
     pub(crate) tables: watch::Receiver<Arc<Table>>,
-    /// Memory of all tunnels together.
-    pub(crate) budget: ByteBudget,
     /// Requests that one worker may have in hand.
     pub(crate) in_flight_per_worker: usize,
     pub(crate) metrics: Arc<Metrics>,
@@ -58,12 +56,10 @@ impl Shared {
     }
 
     /// Settings of a tunnel.
-    pub(crate) fn tunnel_config(&self) -> Config {
-        Config::new(self.budget.clone())
+    pub(crate) fn tunnel_config(&self, seat: &Seat) -> Config {
+        Config::new(seat.memory.clone())
     }
-}
 
-impl Shared {
     /// A worker's end of the access log.
     pub(crate) fn journal(&self) -> Journal {
         let log = self.access_log.lock().unwrap_or_else(PoisonError::into_inner);

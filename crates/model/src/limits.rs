@@ -35,6 +35,8 @@ pub struct Limits {
     pub keep_alive_h2: Duration,
     /// Idle connection while the edge is short of connections.
     pub keep_alive_under_pressure: Duration,
+    /// What a slow head may take, and what a slow body may keep us waiting, while places are short.
+    pub patience_under_pressure: Duration,
     /// A request or response body that does not move.
     pub stream_idle: Duration,
     /// The same for event streams and WebSockets.
@@ -89,7 +91,7 @@ pub struct Limits {
     pub gate_silence: Duration,
     /// Interim responses per request.
     pub interim_responses: u32,
-    /// Tunnel connections of one key.
+    /// Tunnel connections of one gate. A key may have sixteen times as many.
     pub tunnels_per_key: usize,
     /// Drain of the whole process.
     pub drain: Duration,
@@ -112,6 +114,7 @@ impl Default for Limits {
             keep_alive_h1: Duration::from_secs(60),
             keep_alive_h2: Duration::from_secs(120),
             keep_alive_under_pressure: Duration::from_secs(5),
+            patience_under_pressure: Duration::from_secs(4),
             stream_idle: Duration::from_secs(60),
             stream_idle_long: Duration::from_secs(3600),
             workload_connect: Duration::from_secs(1),

@@ -22,6 +22,16 @@ pub struct ByteBudget {
     part: Option<Arc<AtomicUsize>>,
 }
 
+/// Equal are those that count the same bytes for the same party.
+impl PartialEq for ByteBudget {
+    fn eq(&self, other: &Self) -> bool {
+        let party = |budget: &Self| budget.part.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.whole, &other.whole) && party(self) == party(other)
+    }
+}
+
+impl Eq for ByteBudget {}
+
 #[derive(Debug)]
 struct Inner {
     limit: usize,
@@ -199,6 +209,7 @@ mod tests {
     fn no_party_takes_the_others_room() {
         let budget = ByteBudget::new(120 * LOT);
         let (one, two, three) = (budget.part(), budget.part(), budget.part());
+        assert!(one == one.clone() && one != two && one != budget);
         let (mut a, mut a2, mut b) = (Share::new(one.clone()), Share::new(one.clone()), Share::new(two.clone()));
         assert_eq!(hog(&mut a), 60);
         assert_eq!(hog(&mut a2), 0, "more connections are no more room");

@@ -32,7 +32,7 @@ use crate::{Target, stats::Stats};
 use edge_stream::{EdgeStream, Request};
 
 /// Bytes read from a workload at once.
-const SCRATCH: usize = 64 * 1024;
+const SCRATCH: usize = 256 * 1024;
 
 /// What all requests of the thread share.
 pub(crate) struct Shared {

@@ -50,7 +50,7 @@ struct Admitted {
 }
 
 /// Hears a gate out, on the worker that accepted its connection.
-pub(crate) async fn greet(worker: &Rc<Worker>, sniffed: Sniffed, place: Place, left: Duration) {
+pub(crate) async fn greet(worker: &Rc<Worker>, sniffed: Sniffed, mut place: Place, left: Duration) {
     let config = Arc::clone(&worker.shared.tunnel_tls);
     let pending = match timeout(left, accept_hello(sniffed, config)).await {
         Ok(Ok(pending)) => pending,
@@ -65,6 +65,7 @@ pub(crate) async fn greet(worker: &Rc<Worker>, sniffed: Sniffed, place: Place, l
     };
     match admit(worker, &pending).await {
         Ok(admitted) => {
+            place.vouch();
             let home = admitted.seat.worker;
             let arrival = Box::new(Arrival { pending, place, admitted });
             if home == worker.index {

@@ -42,7 +42,7 @@ pub(crate) struct Listeners {
 
 /// The place of a connection: in the counts of admission, and in the load of a worker.
 pub(crate) struct Place {
-    _permit: Permit,
+    permit: Permit,
     shared: Arc<Shared>,
     worker: usize,
 }
@@ -243,7 +243,12 @@ impl Place {
         if let Some(load) = shared.loads.get(worker) {
             load.fetch_add(1, Ordering::Relaxed);
         }
-        Self { _permit: permit, shared: Arc::clone(shared), worker }
+        Self { permit, shared: Arc::clone(shared), worker }
+    }
+
+    /// See [`Permit::vouch`].
+    pub(crate) fn vouch(&mut self) {
+        self.permit.vouch();
     }
 }
 

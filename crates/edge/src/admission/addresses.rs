@@ -74,6 +74,16 @@ impl Addresses {
         Ok(())
     }
 
+    /// Takes a connection out of the count and forgets that it came.
+    pub(super) fn excuse(&self, client: IpAddr) {
+        let key = self.key(client);
+        let Some(shard) = self.shard(key) else { return };
+        if let Some(address) = shard.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&key) {
+            address.open = address.open.saturating_sub(1);
+            address.allowance = (address.allowance + 1.0).min(self.burst);
+        }
+    }
+
     pub(super) fn leave(&self, client: IpAddr) {
         let key = self.key(client);
         let Some(shard) = self.shard(key) else { return };

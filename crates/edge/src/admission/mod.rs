@@ -80,7 +80,7 @@ impl Admission {
             return Err(Refused::Full);
         }
         self.addresses.enter(client)?;
-        Ok(Permit { client, all: permit })
+        Ok(Permit { client: Some(client), all: permit })
     }
 
     /// Connections open now.
@@ -105,13 +105,26 @@ impl Drop for Global {
 
 /// The right of one connection to exist.
 pub(crate) struct Permit {
-    client: IpAddr,
+    /// Whose count it is in.
+    client: Option<IpAddr>,
     all: Global,
+}
+
+impl Permit {
+    /// The peer has shown a key and is bounded by that: it counts no longer against its address, behind which many may
+    /// stand.
+    pub(crate) fn vouch(&mut self) {
+        if let Some(client) = self.client.take() {
+            self.all.0.addresses.excuse(client);
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.all.0.addresses.leave(self.client);
+        if let Some(client) = self.client {
+            self.all.0.addresses.leave(client);
+        }
     }
 }
 
@@ -134,6 +147,25 @@ mod tests {
         assert!(all.under_pressure());
         drop((first, second));
         assert_eq!(all.open(), 0);
+        assert!(all.admit(client).is_ok());
+    }
+
+    #[test]
+    fn who_is_vouched_for_counts_no_longer_against_its_address() {
+        let limits = Limits { connections_per_address: 1, connect_burst: 2, connects_per_second: 1, ..Limits::default() };
+        let all = Arc::new(Admission::new(&limits));
+        let client: IpAddr = "192.0.2.1".parse().unwrap();
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            let mut permit = all.admit(client).unwrap();
+            permit.vouch();
+            held.push(permit);
+        }
+        assert_eq!(all.open(), 5);
+        let one = all.admit(client).unwrap();
+        held.clear();
+        assert_eq!(all.admit(client).err(), Some(Refused::AddressFull));
+        drop(one);
         assert!(all.admit(client).is_ok());
     }
 

@@ -20,3 +20,16 @@ fn those_who_connect_and_say_nothing_keep_nobody_out() {
         drop(silent);
     });
 }
+
+/// Many gates may stand behind one address: whoever has shown a key counts by that.
+#[test]
+fn gates_do_not_use_up_the_places_of_their_address() {
+    let limits = Limits { connections_per_address: 3, connect_burst: 3, connects_per_second: 1, ..Limits::default() };
+    with_limits(1, limits, |world| async move {
+        let mut tunnels = Vec::new();
+        for gate in 1..9 {
+            tunnels.push(world.tunnel(gate, echo("one")).await.unwrap());
+        }
+        assert_eq!(world.ask(GET).await.text(), "one GET /x ");
+    });
+}

@@ -13,9 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use mezu_edge::http::{
-    Alpn, BadRequest, ConnInfo, Drain, Exchange, ResponseLength, Serve, serve_connection,
-};
+use mezu_edge::http::{Alpn, BadRequest, ConnInfo, Drain, Exchange, ResponseLength, Serve, serve_connection};
 use mezu_model::{Limits, RequestHead, ResponseHead};
 use mezu_tunnel::tls::{ServerStream, client_facing, sniff};
 use rustls::{crypto::aws_lc_rs, pki_types::PrivateKeyDer, server::ResolvesServerCert, sign::CertifiedKey};

@@ -12,6 +12,7 @@ mod h2;
 mod hpack;
 #[cfg(test)]
 mod mutate;
+mod names;
 mod pace;
 mod target;
 #[cfg(test)]
@@ -19,11 +20,9 @@ mod toy;
 mod wire;
 
 pub use drain::Drain;
-pub use exchange::{
-    Alpn, BadRequest, BodyLength, BodyPart, ClientGone, ConnInfo, Exchange, ResponseLength, Serve,
-};
-pub use fields::strip_response;
-pub(crate) use fields::{is_conversation, is_of_kind};
+pub use exchange::{Alpn, BadRequest, BodyLength, BodyPart, ClientGone, ConnInfo, Exchange, ResponseLength, Serve};
+pub use names::strip_response;
+pub(crate) use names::{is_conversation, is_of_kind};
 pub use wire::Wire;
 
 use std::rc::Rc;

@@ -40,8 +40,7 @@ pub(crate) fn describe(head: &RequestHead) -> String {
         text += &format!("?{query}");
     }
     for field in head.headers.iter() {
-        text +=
-            &format!(" {}={}", String::from_utf8_lossy(field.name), String::from_utf8_lossy(field.value));
+        text += &format!(" {}={}", String::from_utf8_lossy(field.name), String::from_utf8_lossy(field.value));
     }
     if head.upgrade.is_some() {
         text += " UPGRADE";

@@ -6,7 +6,7 @@
 use bytes::{Buf, BytesMut};
 use mezu_model::{Headers, Limits};
 
-use crate::http::fields;
+use crate::http::names;
 
 /// The state of one request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,8 +219,8 @@ fn trailers(input: &mut BytesMut, limits: &Limits) -> Result<Step, &'static str>
     let mut out = Headers::new();
     for field in parsed {
         let mut lower = [0u8; mezu_model::headers::MAX_NAME];
-        let name = fields::lowercase(field.name.as_bytes(), &mut lower).map_err(|_| "trailer name")?;
-        if fields::is_trailer(name) {
+        let name = names::lowercase(field.name.as_bytes(), &mut lower).map_err(|_| "trailer name")?;
+        if names::is_trailer(name) {
             out.push_wire(name, field.value);
         }
     }

@@ -2,7 +2,7 @@
 
 use mezu_model::{Headers, ResponseHead, known};
 
-use crate::http::{date, fields};
+use crate::http::{date, names};
 
 /// How the end of the body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(crate) fn interim(out: &mut Vec<u8>, head: &ResponseHead) {
 pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Headers>) {
     out.extend_from_slice(b"0\r\n");
     for field in trailers.iter().flat_map(|t| t.iter()) {
-        if fields::is_trailer(field.name) {
+        if names::is_trailer(field.name) {
             line(out, field.name, field.value);
         }
     }
@@ -94,7 +94,7 @@ fn fields_of(out: &mut Vec<u8>, headers: &Headers) -> bool {
     for field in headers.iter() {
         if let Some(known) = field.known {
             dated |= known == known::DATE;
-            if known == known::CONTENT_LENGTH || fields::is_hop_by_hop(known) || known == known::SEC_WEBSOCKET_ACCEPT {
+            if known == known::CONTENT_LENGTH || names::is_hop_by_hop(known) || known == known::SEC_WEBSOCKET_ACCEPT {
                 continue;
             }
         }
@@ -124,7 +124,7 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
 }
 
 fn decimal(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(fields::digits(value, &mut [0; 20]));
+    out.extend_from_slice(names::digits(value, &mut [0; 20]));
 }
 
 /// For people who read raw answers; no program may rely on it (RFC 9112 §4).

@@ -195,11 +195,7 @@ impl<'l, W: Wire> Link<'l, W> {
         self.poll_fill(cx)
     }
 
-    fn written(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<Result<usize, ClientGone>> {
+    fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<Result<usize, ClientGone>> {
         match written {
             Poll::Ready(Ok(n)) if n > 0 => {
                 self.accepted += n as u64;

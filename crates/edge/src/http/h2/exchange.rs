@@ -12,7 +12,7 @@ use mezu_model::{Headers, Limits, Method, Protocol, RequestHead, ResponseHead};
 use super::{core::Core, frame::Reason, head, stream::Stream};
 use crate::http::{
     BodyLength, BodyPart, ClientGone, ResponseLength,
-    fields::is_conversation,
+    names::is_conversation,
     pace::{Alarm, Pace},
 };
 
@@ -59,7 +59,11 @@ impl Exchange {
             (false, Some(length)) if length > 0 && !upgrade => BodyLength::Sized(length),
             (false, _) => BodyLength::Unknown,
         };
-        let reading = if upgrade || !ended && is_conversation(&request.headers) { Pace::patient(limits.stream_idle_long) } else { Pace::reading(&limits) };
+        let reading = if upgrade || !ended && is_conversation(&request.headers) {
+            Pace::patient(limits.stream_idle_long)
+        } else {
+            Pace::reading(&limits)
+        };
         Self {
             core,
             key,

@@ -9,8 +9,8 @@ use mezu_model::{
 
 use crate::http::{
     BadRequest, date,
-    fields::{self, Intake, Version},
-    hpack, target,
+    fields::{Intake, Version},
+    hpack, names, target,
 };
 
 /// Why a request is not served.
@@ -233,8 +233,8 @@ impl<'l> TrailerIntake<'l> {
         }
         let mut lower = [0u8; MAX_NAME];
         let sound = is_token_name(name) && check_value(value).is_ok();
-        match fields::lowercase(name, &mut lower) {
-            Ok(name) if sound && fields::is_trailer(name) => self.headers.push_wire(name, value),
+        match names::lowercase(name, &mut lower) {
+            Ok(name) if sound && names::is_trailer(name) => self.headers.push_wire(name, value),
             Ok(_) if sound => {}
             _ => self.fault = Some("trailer"),
         }
@@ -260,7 +260,7 @@ pub(super) fn response(block: &mut Vec<u8>, head: &ResponseHead, status: u16, le
     }
     if let Some(length) = length {
         let mut digits = [0u8; 20];
-        hpack::field(block, Some(known::CONTENT_LENGTH), b"", fields::digits(length, &mut digits));
+        hpack::field(block, Some(known::CONTENT_LENGTH), b"", names::digits(length, &mut digits));
     }
     if !dated {
         hpack::field(block, Some(known::DATE), b"", &date::now());
@@ -268,12 +268,12 @@ pub(super) fn response(block: &mut Vec<u8>, head: &ResponseHead, status: u16, le
 }
 
 fn is_the_fronts(known: Known) -> bool {
-    known == known::CONTENT_LENGTH || known == known::SEC_WEBSOCKET_ACCEPT || fields::is_hop_by_hop(known)
+    known == known::CONTENT_LENGTH || known == known::SEC_WEBSOCKET_ACCEPT || names::is_hop_by_hop(known)
 }
 
 /// Writes an answer's trailers.
 pub(super) fn trailers(block: &mut Vec<u8>, headers: &Headers) {
-    for field in headers.iter().filter(|f| fields::is_trailer(f.name)) {
+    for field in headers.iter().filter(|f| names::is_trailer(f.name)) {
         hpack::field(block, field.known, field.name, field.value);
     }
 }

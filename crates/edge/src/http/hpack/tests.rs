@@ -59,17 +59,17 @@ fn responses_of_appendix_c_evict() {
 #[test]
 fn broken_blocks_are_refused() {
     for block in [
-        "80",                     // index 0
-        "be",                     // nothing there yet
-        "ff ffff ffff ffff",      // an integer without end
-        "ff ffff ffff 7f",        // far beyond
-        "41 7f",                  // a length without its bytes
-        "41 0361 62",             // cut short
-        "40",                     // no name
-        "7f",                     // integer cut short
-        "82 20",                  // a size update behind a field
-        "3f e2 1f",               // 4097
-        "00 82 ffff 0161",        // end of string in a name
+        "80",                // index 0
+        "be",                // nothing there yet
+        "ff ffff ffff ffff", // an integer without end
+        "ff ffff ffff 7f",   // far beyond
+        "41 7f",             // a length without its bytes
+        "41 0361 62",        // cut short
+        "40",                // no name
+        "7f",                // integer cut short
+        "82 20",             // a size update behind a field
+        "3f e2 1f",          // 4097
+        "00 82 ffff 0161",   // end of string in a name
     ] {
         assert_eq!(text(&mut Decoder::new(4096), &hex(block)), Err(Broken), "{block}");
     }

@@ -40,12 +40,30 @@ fn chunked_bodies_are_read_to_their_end_and_no_further() {
 #[test]
 fn bad_chunks_are_refused_and_nothing_behind_them_is_served() {
     let table = [
-        "x\r\n", "\r\n", " 5\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n", "+5\r\nhello\r\n0\r\n\r\n",
-        "0x5\r\nhello\r\n0\r\n\r\n", "5\nhello\r\n0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhelloX\r\n0\r\n\r\n",
-        "5\r\nhello0\r\n\r\n", "fffffffffffffffff\r\n", "10000000000000000\r\n", "5;\r\nhello\r\n0\r\n\r\n",
-        "5;a\rb\r\nhello\r\n0\r\n\r\n", "5;a\x01\r\nhello\r\n0\r\n\r\n", "0\r\n\n", "0\n\r\n",
-        "0\r\nA: b\n\r\n", "0\r\nA : b\r\n\r\n", "0\r\nA: b\r\n c\r\n\r\n", "0\r\nA_B: b\r\n\r\n", "0\r\n: b\r\n\r\n",
-        "-1\r\n", ";\r\n",
+        "x\r\n",
+        "\r\n",
+        " 5\r\nhello\r\n0\r\n\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        "+5\r\nhello\r\n0\r\n\r\n",
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\n0\r\n\r\n",
+        "5\r\nhelloX\r\n0\r\n\r\n",
+        "5\r\nhello0\r\n\r\n",
+        "fffffffffffffffff\r\n",
+        "10000000000000000\r\n",
+        "5;\r\nhello\r\n0\r\n\r\n",
+        "5;a\rb\r\nhello\r\n0\r\n\r\n",
+        "5;a\x01\r\nhello\r\n0\r\n\r\n",
+        "0\r\n\n",
+        "0\n\r\n",
+        "0\r\nA: b\n\r\n",
+        "0\r\nA : b\r\n\r\n",
+        "0\r\nA: b\r\n c\r\n\r\n",
+        "0\r\nA_B: b\r\n\r\n",
+        "0\r\n: b\r\n\r\n",
+        "-1\r\n",
+        ";\r\n",
     ];
     run(async {
         for body in table {

@@ -91,7 +91,10 @@ fn bad_heads_are_refused_and_close_the_connection() {
         ("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
         ("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400),
         ("POST / HTTP/1.0\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         // expectations
@@ -137,7 +140,10 @@ fn good_heads_reach_the_service_in_one_spelling() {
              X-Rewrite-Url: /admin\r\nX-Mezuzah: kept\r\n\r\n",
             "GET a.test / x-mezuzah=kept",
         ),
-        ("GET / HTTP/1.1\r\nHost: a.test\r\nCookie: a=b\r\nX: y\r\nCookie: c=d\r\n\r\n", "GET a.test / x=y cookie=a=b; c=d"),
+        (
+            "GET / HTTP/1.1\r\nHost: a.test\r\nCookie: a=b\r\nX: y\r\nCookie: c=d\r\n\r\n",
+            "GET a.test / x=y cookie=a=b; c=d",
+        ),
         ("GET / HTTP/1.0\r\nHost: a.test\r\nExpect: anything\r\n\r\n", "GET a.test /"),
         ("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n", "POST a.test / content-length=0"),
     ];

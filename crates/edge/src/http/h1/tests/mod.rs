@@ -41,8 +41,7 @@ impl Peer {
         let (toy, drain) = (Rc::new(Toy::default()), Drain::new());
         let limits = Rc::new(Limits::default());
         #[allow(clippy::disallowed_methods, reason = "a test's own task")]
-        let front =
-            tokio::task::spawn_local(super::serve(theirs, conn(), toy.clone(), limits, drain.clone()));
+        let front = tokio::task::spawn_local(super::serve(theirs, conn(), toy.clone(), limits, drain.clone()));
         Self { io, toy, drain, front }
     }
 

@@ -20,9 +20,26 @@ const SEEDS: &[&str] = &[
 ];
 
 const WORDS: &[&[u8]] = &[
-    b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"\r\n ", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n",
-    b"Content-Length: 05\r\n", b"Host: b.test\r\n", b"chunked", b"0\r\n\r\n", b"ffffffff\r\n", b"HTTP/1.0", b"%2f", b"\xff",
-    b"Connection: close\r\n", b"X_Mezu: 1\r\n",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\0",
+    b" ",
+    b"\t",
+    b":",
+    b"\r\n ",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Content-Length: 5\r\n",
+    b"Content-Length: 05\r\n",
+    b"Host: b.test\r\n",
+    b"chunked",
+    b"0\r\n\r\n",
+    b"ffffffff\r\n",
+    b"HTTP/1.0",
+    b"%2f",
+    b"\xff",
+    b"Connection: close\r\n",
+    b"X_Mezu: 1\r\n",
 ];
 
 #[test]

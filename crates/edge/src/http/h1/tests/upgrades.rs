@@ -23,10 +23,7 @@ fn after_101_bytes_are_raw_both_ways() {
             "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
         );
-        assert_eq!(
-            peer.seen(),
-            ["GET a.test /ws sec-websocket-version=13 sec-websocket-protocol=chat UPGRADE"]
-        );
+        assert_eq!(peer.seen(), ["GET a.test /ws sec-websocket-version=13 sec-websocket-protocol=chat UPGRADE"]);
         peer.send("GET / HTTP/1.1\r\n\r\n").await;
         assert_eq!(peer.until("\r\n\r\n").await, "GET / HTTP/1.1\r\n\r\n");
         // Half-close: ours is noticed, theirs comes with the last bytes.

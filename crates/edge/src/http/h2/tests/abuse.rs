@@ -27,8 +27,7 @@ fn malformed_heads_are_reset_and_never_served() {
     let good = [(":method", "GET"), (":scheme", "https"), (":authority", "a.test"), (":path", "/")];
     let with = |field: (&'static str, &'static str)| [&good[..], &[field]].concat();
     let without = |name: &str| good.iter().copied().filter(|f| f.0 != name).collect::<Vec<_>>();
-    let instead =
-        |name: &'static str, value: &'static str| [&without(name)[..], &[(name, value)]].concat();
+    let instead = |name: &'static str, value: &'static str| [&without(name)[..], &[(name, value)]].concat();
     let table = [
         with(("connection", "close")),
         with(("keep-alive", "1")),
@@ -188,7 +187,8 @@ fn data_in_tiny_frames_is_slowed_down_not_refused() {
     run(async {
         let mut conn = raw(Limits::default());
         conn.io.write_all(PREFACE).await.unwrap();
-        let open = frame(1, 4, 1, &block(&[(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/")]));
+        let open =
+            frame(1, 4, 1, &block(&[(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/")]));
         conn.io.write_all(&open).await.unwrap();
         let start = Instant::now();
         for _ in 0..50 {

@@ -43,8 +43,7 @@ struct Raw {
 fn raw(limits: Limits) -> Raw {
     let (io, theirs) = tokio::io::duplex(1 << 20);
     let (toy, drain) = (Rc::new(Toy::default()), Drain::new());
-    let conn =
-        ConnInfo { client: ([192, 0, 2, 1], 5000).into(), local_port: 443, sni: None, alpn: Alpn::H2 };
+    let conn = ConnInfo { client: ([192, 0, 2, 1], 5000).into(), local_port: 443, sni: None, alpn: Alpn::H2 };
     let front = spawn_local(super::serve(theirs, conn, toy.clone(), Rc::new(limits), drain.clone()));
     Raw { io, toy, drain, front }
 }

@@ -16,7 +16,8 @@ use crate::http::mutate::Mutator;
 
 fn seeds() -> Vec<Vec<u8>> {
     let get = frame(1, 5, 1, &good_head("GET", "/early"));
-    let post = [frame(1, 4, 3, &good_head("POST", "/")), frame(0, 8, 3, b"\x02abc\0\0"), frame(0, 1, 3, b"def")].concat();
+    let post =
+        [frame(1, 4, 3, &good_head("POST", "/")), frame(0, 8, 3, b"\x02abc\0\0"), frame(0, 1, 3, b"def")].concat();
     let trailers = [frame(1, 4, 5, &good_head("POST", "/")), frame(1, 5, 5, &block(&[("x", "y")]))].concat();
     let pieces = [frame(1, 1, 7, b"\x82\x87"), frame(9, 4, 7, b"\x41\x06a.test\x84")].concat();
     let control = [
@@ -27,7 +28,8 @@ fn seeds() -> Vec<Vec<u8>> {
         frame(3, 0, 1, &[0, 0, 0, 8]),
     ]
     .concat();
-    let huffman = frame(1, 5, 9, b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff\x40\x01a\x01b\xbe");
+    let huffman =
+        frame(1, 5, 9, b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff\x40\x01a\x01b\xbe");
     [&get, &post, &trailers, &pieces, &control, &huffman]
         .iter()
         .map(|frames| [PREFACE, frames, &get, &post].concat())
@@ -37,7 +39,8 @@ fn seeds() -> Vec<Vec<u8>> {
 #[test]
 fn damaged_connections_end_without_a_trace() {
     let seeds = seeds();
-    let words: &[&[u8]] = &[b"\0\0\0", b"\0\0\x01\0\x01", b"\xff\xff\xff\xff", b"\0\0\x04\x08\0", b"\x3f\xe1\x1f", b"\x20"];
+    let words: &[&[u8]] =
+        &[b"\0\0\0", b"\0\0\x01\0\x01", b"\xff\xff\xff\xff", b"\0\0\x04\x08\0", b"\x3f\xe1\x1f", b"\x20"];
     let mut mutator = Mutator::new(2);
     run(async {
         for n in 0..4000 {

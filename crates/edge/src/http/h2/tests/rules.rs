@@ -90,10 +90,11 @@ fn connection_rules() -> Vec<Case> {
         ("unknown frames", vec![frame(0x16, 0xff, 0, &[0; 8]), frame(0x16, 0, 77, &[])], Fine),
         ("undefined flags", vec![frame(PING, 0x16, 0, &[0; 8])], Fine),
         ("reserved bit", vec![frame(PING, 0, 0x8000_0000, &[0; 8])], Fine),
-        ("unknown frame within a block", vec![
-            frame(HEADERS, 0, 1, &good_head("GET", "/")),
-            frame(0x16, 0, 0, &[0; 8]),
-        ], Connection(PROTOCOL)),
+        (
+            "unknown frame within a block",
+            vec![frame(HEADERS, 0, 1, &good_head("GET", "/")), frame(0x16, 0, 0, &[0; 8])],
+            Connection(PROTOCOL),
+        ),
         ("data on 0", vec![frame(DATA, END_STREAM, 0, b"x")], Connection(PROTOCOL)),
         ("headers on 0", vec![frame(HEADERS, 5, 0, &good_head("GET", "/"))], Connection(PROTOCOL)),
         ("priority on 0", vec![frame(PRIORITY, 0, 0, &[0, 0, 0, 1, 0])], Connection(PROTOCOL)),
@@ -141,8 +142,16 @@ fn stream_rules() -> Vec<Case> {
         ("continuations without end", vec![split(1), frame(CONTINUATION, 0, 1, b"").repeat(6)], Connection(CALM)),
         ("headers within padding", vec![frame(HEADERS, 13, 1, &[&[200][..], &head].concat())], Connection(PROTOCOL)),
         ("padded headers", vec![frame(HEADERS, 13, 1, &[&[2][..], &head, &[0; 2]].concat())], Fine),
-        ("prioritised headers", vec![frame(HEADERS, 5 | WITH_PRIORITY, 1, &[&[0, 0, 0, 3, 9][..], &head].concat())], Fine),
-        ("headers that depend on themselves", vec![frame(HEADERS, 5 | WITH_PRIORITY, 1, &selfish)], Connection(PROTOCOL)),
+        (
+            "prioritised headers",
+            vec![frame(HEADERS, 5 | WITH_PRIORITY, 1, &[&[0, 0, 0, 3, 9][..], &head].concat())],
+            Fine,
+        ),
+        (
+            "headers that depend on themselves",
+            vec![frame(HEADERS, 5 | WITH_PRIORITY, 1, &selfish)],
+            Connection(PROTOCOL),
+        ),
         ("data within padding", vec![open(1), frame(DATA, PADDED, 1, &[6, 0, 0, 0, 0, 0])], Connection(PROTOCOL)),
         ("padding without data", vec![open(1), frame(DATA, PADDED, 1, &[])], Connection(SIZE)),
         ("padded data", vec![open(1), frame(DATA, PADDED | END_STREAM, 1, &[2, b'a', 0, 0])], Fine),
@@ -152,27 +161,51 @@ fn stream_rules() -> Vec<Case> {
         ("headers behind a reset", vec![hang(1), reset(1), hang(1)], Connection(CLOSED)),
         ("update behind a reset", vec![hang(1), reset(1), update(1, 1)], Fine),
         ("reset twice", vec![hang(1), reset(1), reset(1)], Fine),
-        ("trailers that do not end", vec![open(1), frame(HEADERS, END_HEADERS, 1, &block(&[("x", "y")]))], Stream(PROTOCOL)),
+        (
+            "trailers that do not end",
+            vec![open(1), frame(HEADERS, END_HEADERS, 1, &block(&[("x", "y")]))],
+            Stream(PROTOCOL),
+        ),
         ("pseudo-header in trailers", vec![open(1), frame(HEADERS, 5, 1, &block(&[(":path", "/")]))], Stream(PROTOCOL)),
         ("trailers", vec![open(1), frame(HEADERS, 5, 1, &block(&[("x", "y")]))], Fine),
         ("update of 0", vec![hang(1), update(1, 0)], Stream(PROTOCOL)),
         ("update above 2^31", vec![hang(1), update(1, 0x7fff_ffff)], Stream(FLOW)),
-        ("a window that grows too large", vec![hang(1), update(1, 0x7fff_0000), setting(4, 0x7fff_ffff)], Connection(FLOW)),
+        (
+            "a window that grows too large",
+            vec![hang(1), update(1, 0x7fff_0000), setting(4, 0x7fff_ffff)],
+            Connection(FLOW),
+        ),
         ("more than the window", vec![open(1), frame(DATA, 0, 1, &[0; 16_384]).repeat(5)], Stream(FLOW)),
-        ("length not kept, short", vec![frame(HEADERS, 4, 1, &with_length("3")), frame(DATA, 1, 1, b"x")], Stream(PROTOCOL)),
-        ("length not kept, long", vec![frame(HEADERS, 4, 1, &with_length("1")), frame(DATA, 0, 1, b"xyz")], Stream(PROTOCOL)),
+        (
+            "length not kept, short",
+            vec![frame(HEADERS, 4, 1, &with_length("3")), frame(DATA, 1, 1, b"x")],
+            Stream(PROTOCOL),
+        ),
+        (
+            "length not kept, long",
+            vec![frame(HEADERS, 4, 1, &with_length("1")), frame(DATA, 0, 1, b"xyz")],
+            Stream(PROTOCOL),
+        ),
         ("length not kept, none", vec![frame(HEADERS, 5, 1, &with_length("1"))], Stream(PROTOCOL)),
-        ("length kept over many", vec![
-            frame(HEADERS, 4, 1, &with_length("2")),
-            frame(DATA, 0, 1, b"x"),
-            frame(DATA, 0, 1, b"y"),
-            frame(DATA, 1, 1, b""),
-        ], Fine),
-        ("length not kept, trailers", vec![
-            frame(HEADERS, 4, 1, &with_length("2")),
-            frame(DATA, 0, 1, b"x"),
-            frame(HEADERS, 5, 1, &block(&[("x", "y")])),
-        ], Stream(PROTOCOL)),
+        (
+            "length kept over many",
+            vec![
+                frame(HEADERS, 4, 1, &with_length("2")),
+                frame(DATA, 0, 1, b"x"),
+                frame(DATA, 0, 1, b"y"),
+                frame(DATA, 1, 1, b""),
+            ],
+            Fine,
+        ),
+        (
+            "length not kept, trailers",
+            vec![
+                frame(HEADERS, 4, 1, &with_length("2")),
+                frame(DATA, 0, 1, b"x"),
+                frame(HEADERS, 5, 1, &block(&[("x", "y")])),
+            ],
+            Stream(PROTOCOL),
+        ),
     ]
 }
 

@@ -92,6 +92,7 @@ impl Driver {
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), Death> {
+        self.keep_time()?;
         for _ in 0..READS {
             let read = if self.stepped_back { Read::Quiet } else { self.read(cx)? };
             if let Read::Woke = read {
@@ -167,6 +168,13 @@ impl Driver {
         if wear >= WORN_OUT || self.retire.is_some_and(|at| at <= now) {
             state.drain();
         }
+    }
+
+    /// What is due does not wait for [`Self::sleep`]: while bulk keeps the socket readable there is no sleep.
+    fn keep_time(&mut self) -> Result<(), Death> {
+        let now = now();
+        self.watch_keys(now);
+        if self.next_deadline().is_some_and(|at| at <= now) { self.tick(now) } else { Ok(()) }
     }
 
     /// Waits for the socket, a stream, or the protocol's next deadline.

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 //! Edge and gate on one thread, over loopback sockets.
 
+mod busy;
+
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;

@@ -64,7 +64,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// The limits again, for the connections of this thread.
     pub(crate) limits: Rc<Limits>,
-    /// The same with short idle times.
+    /// The same with short times for the idle and the slow.
     tight_limits: Rc<Limits>,
     pub(crate) gates: Gates,
     pub(crate) deadlines: Deadlines,
@@ -125,9 +125,12 @@ async fn work(start: Start) {
 }
 
 fn tightened(limits: &Limits) -> Limits {
-    let idle = limits.keep_alive_under_pressure;
+    let (idle, slow) = (limits.keep_alive_under_pressure, limits.patience_under_pressure);
     let (keep_alive_h1, keep_alive_h2) = (limits.keep_alive_h1.min(idle), limits.keep_alive_h2.min(idle));
-    Limits { keep_alive_h1, keep_alive_h2, ..limits.clone() }
+    let header_read = limits.header_read.min(slow);
+    // Grace and window add up to the time that a slow body has.
+    let (min_rate_grace, min_rate_window) = (limits.min_rate_grace.min(slow / 2), limits.min_rate_window.min(slow / 2));
+    Limits { keep_alive_h1, keep_alive_h2, header_read, min_rate_grace, min_rate_window, ..limits.clone() }
 }
 
 impl Worker {
@@ -135,9 +138,11 @@ impl Worker {
         &self.limits
     }
 
-    /// The limits for a new connection: while places are short, it may not rest for long.
+    /// The limits for a new connection: while places are short, it may neither rest nor dawdle for long.
     pub(crate) fn connection_limits(&self) -> Rc<Limits> {
-        Rc::clone(if self.shared.admission.under_pressure() { &self.tight_limits } else { &self.limits })
+        // Slow requests fill a gate long before they fill the edge.
+        let busy = self.in_flight.get() > self.limits.in_flight_per_gate / 4;
+        Rc::clone(if busy || self.shared.admission.under_pressure() { &self.tight_limits } else { &self.limits })
     }
 
     /// The snapshot to serve a request from. Kept for the request's whole life, it shows one generation throughout.

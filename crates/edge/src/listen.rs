@@ -18,13 +18,13 @@ use tokio::time::timeout_at;
 use tracing::debug;
 
 use crate::admission::{Permit, Refused};
+use crate::gate_accept;
 use crate::guard;
 use crate::http::{self, Alpn, ConnInfo};
 use crate::metrics::{Door, HandshakeFailure};
 use crate::redirect::redirect;
 use crate::shared::Shared;
 use crate::worker::{Command, Worker};
-use crate::gate_accept;
 
 /// Connections that the kernel may hold for one worker.
 const BACKLOG: i32 = 4096;

@@ -55,9 +55,10 @@ impl Worker {
         } else {
             exchange.start(&answer, ResponseLength::Sized(body.len() as u64));
         }
-        record.bytes_out += body.len() as u64;
+        let size = body.len() as u64;
         self.give_back_head(answer);
         if poll_fn(|cx| exchange.poll_send(cx, &mut body)).await.is_ok() {
+            record.bytes_out += size;
             exchange.finish();
         }
     }

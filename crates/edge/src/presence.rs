@@ -109,7 +109,9 @@ impl Reach {
         let count = self.tunnels.len();
         let start = usize::try_from(random >> 33).unwrap_or(0);
         (0..count).map(|step| (start + step) % count).find(|at| {
-            *at != this && !passed.has(*at) && self.tunnels.get(*at).is_some_and(|tunnels| tunnels.load(Ordering::Relaxed) > 0)
+            *at != this
+                && !passed.has(*at)
+                && self.tunnels.get(*at).is_some_and(|tunnels| tunnels.load(Ordering::Relaxed) > 0)
         })
     }
 

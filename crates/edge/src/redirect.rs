@@ -72,7 +72,11 @@ fn location(head: &[u8], https_port: u16) -> Option<String> {
     let sane = target.starts_with('/') && target.bytes().all(|b| b.is_ascii_graphic());
     // "//x" would name another host, were a client to take it for a relative reference.
     let target = if sane && !target.starts_with("//") { target } else { "/" };
-    Some(if https_port == 443 { format!("https://{host}{target}") } else { format!("https://{host}:{https_port}{target}") })
+    Some(if https_port == 443 {
+        format!("https://{host}{target}")
+    } else {
+        format!("https://{host}:{https_port}{target}")
+    })
 }
 
 /// The name in a Host field, without its port.

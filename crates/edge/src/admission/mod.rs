@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mezu_model::Limits;
 
 use self::addresses::Addresses;
-use crate::metrics::Shed;
 pub(crate) use self::handshakes::Handshakes;
+use crate::metrics::Shed;
 
 /// Why a connection was closed before its first byte was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn who_is_vouched_for_counts_no_longer_against_its_address() {
-        let limits = Limits { connections_per_address: 1, connect_burst: 2, connects_per_second: 1, ..Limits::default() };
+        let limits =
+            Limits { connections_per_address: 1, connect_burst: 2, connects_per_second: 1, ..Limits::default() };
         let all = Arc::new(Admission::new(&limits));
         let client: IpAddr = "192.0.2.1".parse().unwrap();
         let mut held = Vec::new();

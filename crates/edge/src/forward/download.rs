@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::head;
 use crate::answer::EdgeError;
 use crate::hop::GateStream;
-use crate::http::{Exchange, ResponseLength};
+use crate::http::{Exchange, ResponseLength, strip_response};
 
 /// What the answer is to.
 pub(super) trait Asked {
@@ -31,6 +31,10 @@ pub(super) struct Download {
     /// Nothing comes after `piece`.
     last: bool,
     interims: u32,
+    /// The answer is one that has no body, whatever comes.
+    bodiless: bool,
+    /// How long its body is to be, if it said so.
+    declared: Option<u64>,
     /// Something waits in the client's buffer.
     unflushed: bool,
     /// A WebSocket, or an answer that may rest for long.
@@ -90,7 +94,7 @@ impl Download {
             };
         }
         if self.last {
-            return Poll::Ready(Ok(self.finish(exchange)));
+            return Poll::Ready(self.finish(exchange));
         }
         match stream.poll_recv(cx) {
             Poll::Ready(Ok(incoming)) => Poll::Ready(self.take(incoming, exchange, asked, most_interims)),
@@ -129,9 +133,11 @@ impl Download {
                 self.unflushed = true;
                 return self.take_head(response, exchange, asked, most_interims);
             }
+            // Nobody waits for it, and it might never end.
+            (Incoming::Data(piece), State::Body) if self.bodiless && !piece.is_empty() => return self.finish(exchange),
             (Incoming::Data(piece), State::Body | State::Raw) => self.hold(piece),
             (Incoming::Trailers(trailers), State::Body) => self.take_trailers(&trailers, exchange)?,
-            (Incoming::End, State::Body | State::Raw) => return Ok(self.finish(exchange)),
+            (Incoming::End, State::Body | State::Raw) => return self.finish(exchange),
             _ => return Err(Failure::Final(EdgeError::GateProtocol)),
         }
         Ok(Step::Moved)
@@ -150,17 +156,17 @@ impl Download {
             if self.interims > most_interims {
                 return Err(Failure::Final(EdgeError::WorkloadBadResponse));
             }
+            strip_response(&mut self.head.headers);
             exchange.interim(&self.head);
             return Ok(Step::Moved);
         }
         let whole = response.ended().then(|| response.body_len());
-        let step = if self.head.status == 101 {
-            self.upgrade(exchange, asked)?
-        } else {
-            self.start(whole, exchange, asked)?
-        };
-        self.last = whole.is_some();
-        self.hold(response.into_body());
+        let step =
+            if self.head.status == 101 { self.upgrade(exchange, asked)? } else { self.start(whole, exchange, asked)? };
+        self.last = whole.is_some() || self.bodiless && response.body_len() > 0;
+        if !self.bodiless {
+            self.hold(response.into_body());
+        }
         Ok(step)
     }
 
@@ -199,6 +205,11 @@ impl Download {
             (declared, _) => declared,
         };
         self.patient = head::may_rest(&self.head);
+        self.bodiless = head::is_bodiless(&self.head, asked.is_head());
+        self.declared = match length {
+            ResponseLength::Sized(bytes) if !self.bodiless => Some(bytes),
+            _ => None,
+        };
         asked.respond(&mut self.head);
         exchange.start(&self.head, length);
         self.state = State::Body;
@@ -213,10 +224,13 @@ impl Download {
         Ok(())
     }
 
-    fn finish<X: Exchange>(&mut self, exchange: &mut X) -> Step {
+    fn finish<X: Exchange>(&mut self, exchange: &mut X) -> Result<Step, Failure> {
+        if self.declared.is_some_and(|bytes| bytes != self.bytes) {
+            return Err(Failure::Final(EdgeError::WorkloadReset));
+        }
         exchange.finish();
         (self.state, self.unflushed) = (State::Ended, true);
-        Step::Moved
+        Ok(Step::Moved)
     }
 
     fn failed(&self, error: StreamError) -> Failure {

@@ -15,14 +15,18 @@ pub(super) fn length(head: &ResponseHead, to_head: bool) -> Option<ResponseLengt
         (Some(value), None) => Some(digits(value)?),
         (Some(_), Some(_)) => return None,
     };
-    // RFC 9110 §6.4.1: these have no body; a length is a statement about another answer.
-    let bodiless = to_head || matches!(head.status, 204 | 304);
+    let bodiless = is_bodiless(head, to_head);
     Some(match declared {
         Some(0) if !bodiless => ResponseLength::Empty,
         Some(length) => ResponseLength::Sized(length),
         None if bodiless => ResponseLength::Empty,
         None => ResponseLength::Unknown,
     })
+}
+
+/// RFC 9110 §6.4.1: these have no body; a length is a statement about another answer.
+pub(super) fn is_bodiless(head: &ResponseHead, to_head: bool) -> bool {
+    to_head || matches!(head.status, 204 | 304)
 }
 
 /// RFC 9110 §8.6: 1*DIGIT, nothing else.

@@ -40,7 +40,12 @@ pub(super) struct Relay<'r, 'p, X> {
 }
 
 impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
-    pub(super) fn new(worker: &'r Worker, permitted: Permitted<'p>, exchange: &'r mut X, record: &'r mut Record) -> Self {
+    pub(super) fn new(
+        worker: &'r Worker,
+        permitted: Permitted<'p>,
+        exchange: &'r mut X,
+        record: &'r mut Record,
+    ) -> Self {
         let sent = record.started();
         let download = Download::new(worker.spare_head());
         let upload = Upload::new(permitted.head().upgrade.is_some());
@@ -141,7 +146,12 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         Ok(moved)
     }
 
-    fn download_step(&mut self, cx: &mut Context<'_>, stream: &mut GateStream, limits: &Limits) -> Poll<Result<(), Failure>> {
+    fn download_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut GateStream,
+        limits: &Limits,
+    ) -> Poll<Result<(), Failure>> {
         let asked = Question(&self.permitted);
         let step = match self.download.poll(cx, self.exchange, stream, &asked, limits.interim_responses) {
             Poll::Ready(Ok(step)) => step,

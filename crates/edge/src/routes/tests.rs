@@ -68,15 +68,9 @@ fn found(sni: Option<&str>, host: &str, path: &str) -> Result<u8, EdgeError> {
 
 #[test]
 fn the_longest_prefix_of_whole_segments_wins() {
-    for (path, expected) in [
-        ("/", 1),
-        ("/apix", 1),
-        ("/api", 2),
-        ("/api/", 2),
-        ("/api/deeper", 2),
-        ("/api/deep", 3),
-        ("/api/deep/x", 3),
-    ] {
+    for (path, expected) in
+        [("/", 1), ("/apix", 1), ("/api", 2), ("/api/", 2), ("/api/deeper", 2), ("/api/deep", 3), ("/api/deep/x", 3)]
+    {
         assert_eq!(found(Some("a.base.test"), "a.base.test", path), Ok(expected), "{path}");
     }
 }

@@ -16,15 +16,21 @@ fn a_request_under_way_is_finished_and_its_connection_closed() {
         let (told, mut heard) = tokio::sync::mpsc::channel(4);
         let go = std::rc::Rc::new(tokio::sync::Notify::new());
         let waits = go.clone();
-        let tunnels = world.gate(1, 2, script(move |mut asked| {
-            let (told, go) = (told.clone(), waits.clone());
-            async move {
-                asked.head().await;
-                told.send(()).await.unwrap();
-                go.notified().await;
-                asked.answer(200, b"late").await;
-            }
-        })).await;
+        let tunnels = world
+            .gate(
+                1,
+                2,
+                script(move |mut asked| {
+                    let (told, go) = (told.clone(), waits.clone());
+                    async move {
+                        asked.head().await;
+                        told.send(()).await.unwrap();
+                        go.notified().await;
+                        asked.answer(200, b"late").await;
+                    }
+                }),
+            )
+            .await;
         let mut client = world.client().await;
         client.send(&get("/")).await;
         heard.recv().await.unwrap();
@@ -55,16 +61,20 @@ fn what_has_no_end_of_its_own_is_ended_when_the_time_is_up() {
     let limits = Limits { drain: Duration::from_millis(300), ..Limits::default() };
     with_limits(1, limits, |world| async move {
         world
-            .gate(1, 1, script(|mut asked| async move {
-                let Some(head) = asked.head().await else { return };
-                let mut answer = ResponseHead::new(if head.upgrade.is_some() { 101 } else { 200 });
-                if head.upgrade.is_none() {
-                    answer.headers.push_known(known::CONTENT_TYPE, b"text/event-stream");
-                }
-                asked.stream.send_response(&answer, b"", false).unwrap();
-                asked.stream.send(b"first", false).await.unwrap();
-                std::future::pending::<()>().await;
-            }))
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    let Some(head) = asked.head().await else { return };
+                    let mut answer = ResponseHead::new(if head.upgrade.is_some() { 101 } else { 200 });
+                    if head.upgrade.is_none() {
+                        answer.headers.push_known(known::CONTENT_TYPE, b"text/event-stream");
+                    }
+                    asked.stream.send_response(&answer, b"", false).unwrap();
+                    asked.stream.send(b"first", false).await.unwrap();
+                    std::future::pending::<()>().await;
+                }),
+            )
             .await;
         let mut socket = world.client().await;
         socket

@@ -34,16 +34,22 @@ fn requests_reach_the_workload_and_answers_the_client() {
 #[test]
 fn large_bodies_pass_both_ways_under_back_pressure() {
     with_edge(1, |world| async move {
-        world.gate(1, 1, script(|mut asked| async move {
-            if asked.head().await.is_none() {
-                return;
-            }
-            let mut head = ResponseHead::new(200);
-            head.headers.push_known(known::CONTENT_TYPE, b"text/plain");
-            asked.stream.send_response(&head, b"", false).unwrap();
-            let body = asked.rest().await;
-            asked.stream.send(&body, true).await.unwrap();
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    if asked.head().await.is_none() {
+                        return;
+                    }
+                    let mut head = ResponseHead::new(200);
+                    head.headers.push_known(known::CONTENT_TYPE, b"text/plain");
+                    asked.stream.send_response(&head, b"", false).unwrap();
+                    let body = asked.rest().await;
+                    asked.stream.send(&body, true).await.unwrap();
+                }),
+            )
+            .await;
         let mut client = world.client().await;
         let body = "0123456789abcdef".repeat(256 * 1024);
         let head = format!("PUT / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -57,16 +63,22 @@ fn large_bodies_pass_both_ways_under_back_pressure() {
 #[test]
 fn events_go_out_as_they_come() {
     with_edge(1, |world| async move {
-        world.gate(1, 1, script(|mut asked| async move {
-            asked.head().await;
-            let mut head = ResponseHead::new(200);
-            head.headers.push_known(known::CONTENT_TYPE, b"text/event-stream");
-            asked.stream.send_response(&head, b"", false).unwrap();
-            asked.stream.send(b"data: 1\n\n", false).await.unwrap();
-            // The second only once the client has the first: it asks for it by its body.
-            while !matches!(asked.stream.recv().await, Ok(Incoming::Data(_))) {}
-            asked.stream.send(b"data: 2\n\n", true).await.unwrap();
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    asked.head().await;
+                    let mut head = ResponseHead::new(200);
+                    head.headers.push_known(known::CONTENT_TYPE, b"text/event-stream");
+                    asked.stream.send_response(&head, b"", false).unwrap();
+                    asked.stream.send(b"data: 1\n\n", false).await.unwrap();
+                    // The second only once the client has the first: it asks for it by its body.
+                    while !matches!(asked.stream.recv().await, Ok(Incoming::Data(_))) {}
+                    asked.stream.send(b"data: 2\n\n", true).await.unwrap();
+                }),
+            )
+            .await;
         let mut client = world.client().await;
         client.send(&format!("POST / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 2\r\n\r\n")).await;
         client.head().await;
@@ -80,12 +92,18 @@ fn events_go_out_as_they_come() {
 #[test]
 fn an_interim_answer_is_relayed_before_the_body_is_sent() {
     with_edge(1, |world| async move {
-        world.gate(1, 1, script(|mut asked| async move {
-            asked.head().await;
-            asked.stream.send_response(&ResponseHead::new(100), b"", false).unwrap();
-            let body = asked.rest().await;
-            asked.answer(200, &body).await;
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    asked.head().await;
+                    asked.stream.send_response(&ResponseHead::new(100), b"", false).unwrap();
+                    let body = asked.rest().await;
+                    asked.answer(200, &body).await;
+                }),
+            )
+            .await;
         let mut client = world.client().await;
         let head = format!("POST / HTTP/1.1\r\nhost: {HOST}\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n");
         client.send(&head).await;
@@ -98,17 +116,25 @@ fn an_interim_answer_is_relayed_before_the_body_is_sent() {
 #[test]
 fn an_upgrade_becomes_a_pipe_with_half_closes() {
     with_edge(1, |world| async move {
-        world.gate(1, 1, script(|mut asked| async move {
-            asked.head().await;
-            asked.stream.send_response(&ResponseHead::new(101), b"", false).unwrap();
-            let Ok(Incoming::Data(data)) = asked.stream.recv().await else { return };
-            asked.stream.send(&data, true).await.unwrap();
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    asked.head().await;
+                    asked.stream.send_response(&ResponseHead::new(101), b"", false).unwrap();
+                    let Ok(Incoming::Data(data)) = asked.stream.recv().await else { return };
+                    asked.stream.send(&data, true).await.unwrap();
+                }),
+            )
+            .await;
         let mut client = world.client().await;
-        client.send(&format!(
-            "GET / HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        client
+            .send(&format!(
+                "GET / HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )).await;
+            ))
+            .await;
         let head = client.head().await;
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
@@ -120,11 +146,17 @@ fn an_upgrade_becomes_a_pipe_with_half_closes() {
 #[test]
 fn a_switch_that_nobody_asked_for_is_refused() {
     with_edge(1, |world| async move {
-        world.gate(1, 1, script(|mut asked| async move {
-            asked.head().await;
-            let _ = asked.stream.send_response(&ResponseHead::new(101), b"", false);
-            let _ = asked.stream.recv().await;
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    asked.head().await;
+                    let _ = asked.stream.send_response(&ResponseHead::new(101), b"", false);
+                    let _ = asked.stream.recv().await;
+                }),
+            )
+            .await;
         assert_eq!(world.ask(&get("/")).await.status, 502);
     });
 }
@@ -132,14 +164,20 @@ fn a_switch_that_nobody_asked_for_is_refused() {
 #[test]
 fn an_answer_that_breaks_off_is_never_ended_cleanly() {
     with_edge(1, |world| async move {
-        world.gate(1, 1, script(|mut asked| async move {
-            asked.head().await;
-            asked.stream.send_response(&ResponseHead::new(200), b"", false).unwrap();
-            asked.stream.send(b"half", false).await.unwrap();
-            // The client has it when it sends its body.
-            while !matches!(asked.stream.recv().await, Ok(Incoming::Data(_))) {}
-            asked.stream.reset(mezu_tunnel::proto::Reason::WorkloadFailed);
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    asked.head().await;
+                    asked.stream.send_response(&ResponseHead::new(200), b"", false).unwrap();
+                    asked.stream.send(b"half", false).await.unwrap();
+                    // The client has it when it sends its body.
+                    while !matches!(asked.stream.recv().await, Ok(Incoming::Data(_))) {}
+                    asked.stream.reset(mezu_tunnel::proto::Reason::WorkloadFailed);
+                }),
+            )
+            .await;
         let mut client = world.client().await;
         client.send(&format!("POST / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 9\r\n\r\n")).await;
         client.head().await;
@@ -163,15 +201,21 @@ fn hosts_without_a_gate_or_a_route_say_so() {
 fn a_client_that_leaves_takes_its_request_along() {
     with_edge(1, |world| async move {
         let (told, mut heard) = tokio::sync::mpsc::channel(4);
-        world.gate(1, 1, script(move |mut asked| {
-            let told = told.clone();
-            async move {
-                asked.head().await;
-                told.send("came").await.unwrap();
-                while asked.stream.recv().await.is_ok() {}
-                told.send("reset").await.unwrap();
-            }
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(move |mut asked| {
+                    let told = told.clone();
+                    async move {
+                        asked.head().await;
+                        told.send("came").await.unwrap();
+                        while asked.stream.recv().await.is_ok() {}
+                        told.send("reset").await.unwrap();
+                    }
+                }),
+            )
+            .await;
         let mut client = world.client().await;
         client.send(&format!("POST / HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 9\r\n\r\nhalf")).await;
         assert_eq!(heard.recv().await, Some("came"));

@@ -13,8 +13,7 @@ use super::silence::Path;
 use super::world::{Script, Tunnel, World, echo, script, with_edge, with_limits};
 
 const GET: &str = "GET /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\n\r\n";
-const POST: &str =
-    "POST /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+const POST: &str = "POST /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
 
 /// A gate with one tunnel, on another worker than `taken`.
 async fn gate_elsewhere(world: &World, gate: u8, taken: u32, script: Script) -> Tunnel {

@@ -1,6 +1,7 @@
 //! The edge as a whole, between a raw client and a gate that does what the test says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod answers;
 mod door;
 mod drain;
 mod forward;

@@ -97,15 +97,21 @@ fn a_refusal_before_the_workload_saw_it_is_free() {
     with_edge(1, |world| async move {
         let refused = Rc::new(Cell::new(0));
         let counting = Rc::clone(&refused);
-        world.gate(1, 1, script(move |mut asked| {
-            let refused = Rc::clone(&counting);
-            async move {
-                if asked.head().await.is_some() {
-                    refused.set(refused.get() + 1);
-                    asked.stream.reset(Reason::WorkloadUnreachable);
-                }
-            }
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(move |mut asked| {
+                    let refused = Rc::clone(&counting);
+                    async move {
+                        if asked.head().await.is_some() {
+                            refused.set(refused.get() + 1);
+                            asked.stream.reset(Reason::WorkloadUnreachable);
+                        }
+                    }
+                }),
+            )
+            .await;
         world.gate(2, 1, echo("good")).await;
         until_seen(&world, &refused, &post("hello"), "good POST /x hello").await;
         assert!(refused.get() > 0);
@@ -115,10 +121,16 @@ fn a_refusal_before_the_workload_saw_it_is_free() {
 #[test]
 fn with_one_gate_an_unreachable_workload_is_told_at_once() {
     with_edge(1, |world| async move {
-        world.gate(1, 1, script(|mut asked| async move {
-            asked.head().await;
-            asked.stream.reset(Reason::WorkloadUnreachable);
-        })).await;
+        world
+            .gate(
+                1,
+                1,
+                script(|mut asked| async move {
+                    asked.head().await;
+                    asked.stream.reset(Reason::WorkloadUnreachable);
+                }),
+            )
+            .await;
         let answer = world.ask(GET).await;
         assert_eq!((answer.status, answer.field("mezu-code")), (502, Some("MEZU-3001")));
     });
@@ -146,15 +158,21 @@ fn a_begun_answer_is_not_asked_for_again() {
         let delivered = Rc::new(Cell::new(0));
         for gate in [1, 2] {
             let counting = Rc::clone(&delivered);
-            world.gate(gate, 1, script(move |mut asked| {
-                let delivered = Rc::clone(&counting);
-                async move {
-                    asked.head().await;
-                    delivered.set(delivered.get() + 1);
-                    asked.stream.send_response(&ResponseHead::new(200), b"half", false).unwrap();
-                    std::future::pending::<()>().await;
-                }
-            })).await;
+            world
+                .gate(
+                    gate,
+                    1,
+                    script(move |mut asked| {
+                        let delivered = Rc::clone(&counting);
+                        async move {
+                            asked.head().await;
+                            delivered.set(delivered.get() + 1);
+                            asked.stream.send_response(&ResponseHead::new(200), b"half", false).unwrap();
+                            std::future::pending::<()>().await;
+                        }
+                    }),
+                )
+                .await;
         }
         let mut client = world.client().await;
         client.send(GET).await;

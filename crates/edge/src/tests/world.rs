@@ -12,9 +12,9 @@ use mezu_model::{GateId, KeyId, Label, Limits, OrgId, RequestHead, ResponseHead,
 use mezu_policy::PipelineSpec;
 use mezu_runtime::{Scope, spawn_local};
 use mezu_snapshot::{KeyEntry, OrgEntry, Parts, PathPrefix, RouteEntry, Snapshot, WorkloadEntry};
+use mezu_tunnel::carrier::Io;
 use mezu_tunnel::proto::hello::{HelloWorkload, Welcome};
 use mezu_tunnel::proto::{ByteBudget, Config, Incoming};
-use mezu_tunnel::carrier::Io;
 use mezu_tunnel::{ConnectError, Offer, Session, Stream, auth, carrier, connect};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;

@@ -3,11 +3,12 @@
 use std::{future::poll_fn, io, sync::Arc};
 
 use bytes::BytesMut;
-use mezu_model::{GateId, key::Seed};
+use mezu_model::{GateId, Label, key::Seed};
 use mezu_runtime::Scope;
 use mezu_tunnel_proto::{
     Config, Violation,
-    hello::{Hello, HelloFrame, HelloWorkload, Refused, VERSION, Welcome},
+    frames::Kind,
+    hello::{Agreed, Hello, HelloFrame, HelloWorkload, Refused, VERSION, Welcome},
 };
 use rustls::{ClientConfig, pki_types::ServerName};
 use thiserror::Error;
@@ -62,12 +63,13 @@ pub async fn connect(
     edge_name: &str,
     offer: Offer,
     seed: &Seed,
-    config: Config,
+    mut config: Config,
     scope: &Scope,
 ) -> Result<(Session, Welcome), ConnectError> {
     let edge_name = edge_name.to_ascii_lowercase();
     let name = ServerName::try_from(edge_name.clone()).map_err(|_| ConnectError::Name(edge_name.clone()))?;
     let mut carrier = Carrier::connect(io, name, tls).await?;
+    let names: Vec<Label> = offer.workloads.iter().map(|workload| workload.name.clone()).collect();
     let hello = hello(&carrier, edge_name, offer, seed)?;
     let gate_id = hello.gate_id;
     queue(&mut carrier, &HelloFrame::Hello(hello))?;
@@ -75,6 +77,11 @@ pub async fn connect(
     let mut input = BytesMut::new();
     match read_frame(&mut carrier, &mut input).await {
         Ok(HelloFrame::Welcome(welcome)) => {
+            // Requests name a workload by its position, so both sides must mean the same list.
+            if !welcome.workloads.iter().map(|workload| &workload.name).eq(&names) {
+                return Err(Violation::BadPayload(Kind::Welcome as u8).into());
+            }
+            config.agreed = stricter(config.agreed, welcome.limits);
             let session = Session::gate(carrier, input, gate_id, config, scope);
             Ok((session, welcome))
         }
@@ -82,6 +89,15 @@ pub async fn connect(
         Ok(HelloFrame::Hello(_)) => Err(ConnectError::NoWelcome),
         Err(FrameError::Violation(violation)) => Err(violation.into()),
         Err(FrameError::Io(error)) => Err(error.into()),
+    }
+}
+
+/// What both sides can keep.
+fn stricter(a: Agreed, b: Agreed) -> Agreed {
+    Agreed {
+        max_streams: a.max_streams.min(b.max_streams),
+        max_head: a.max_head.min(b.max_head),
+        max_fields: a.max_fields.min(b.max_fields),
     }
 }
 

@@ -32,6 +32,13 @@ const PATHS: &[Path] = &[
         arguments: &["1", "0"],
         budget: 9_800,
     },
+    Path {
+        what: "Warpgate's engine: a browser's request and a 1 KiB answer, over a workload in memory",
+        package: "warpgate",
+        example: "engine_cost",
+        arguments: &[],
+        budget: 13_500,
+    },
 ];
 
 const FEW: u64 = 2_000;

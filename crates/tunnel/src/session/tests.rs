@@ -2,6 +2,7 @@
 //! Edge and gate on one thread, over loopback sockets.
 
 mod busy;
+mod first;
 
 use std::{future::Future, sync::Arc};
 

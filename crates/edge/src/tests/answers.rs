@@ -80,7 +80,7 @@ fn interim_answers_may_not_speak_for_the_edge() {
                     asked.head().await;
                     let mut hints = ResponseHead::new(103);
                     hints.headers.push(b"link", b"</a.css>").unwrap();
-                    hints.headers.push(b"mezu-code", b"MEZU-9999").unwrap();
+                    hints.headers.push(b"mezu-code", b"MEZU-4001").unwrap();
                     asked.stream.send_response(&hints, b"", false).unwrap();
                     asked.answer(200, b"").await;
                 }),

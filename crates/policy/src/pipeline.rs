@@ -56,7 +56,7 @@ impl Default for Pipeline {
 /// A request that has passed its route's policy. Nothing else can be forwarded.
 ///
 /// ```compile_fail
-/// let forged = mezu_policy::Permitted { ..todo!() };
+/// let forged = mezu_policy::Permitted { ..unreachable!() };
 /// ```
 #[derive(Debug)]
 pub struct Permitted<'a> {

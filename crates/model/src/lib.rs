@@ -4,6 +4,7 @@
 //! not check it again. This crate does no I/O, reads no clock and makes no
 //! random numbers.
 
+pub mod calendar;
 pub mod head;
 pub mod headers;
 pub mod id;

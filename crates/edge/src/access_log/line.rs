@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mezu_model::Protocol;
+use mezu_model::calendar::civil;
 
 use super::Row;
 
@@ -90,16 +91,10 @@ impl Line {
     }
 }
 
-/// `2026-11-24T06:00:00.` in UTC. The calendar is Howard Hinnant's days-to-civil algorithm.
+/// `2026-11-24T06:00:00.` in UTC.
 fn date(second: u64, out: &mut Vec<u8>) {
-    let (days, rest) = (second / 86_400 + 719_468, (second % 86_400) as u32);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let rest = (second % 86_400) as u32;
+    let (year, month, day) = civil(second / 86_400);
     padded(year as u32, 4, out);
     for (sign, value) in
         [(b'-', month as u32), (b'-', day as u32), (b'T', rest / 3600), (b':', rest / 60 % 60), (b':', rest % 60)]

@@ -20,6 +20,8 @@ pub struct Enrolled {
     pub hostname: Hostname,
     /// It was made just now.
     pub is_new: bool,
+    /// A route leads to it. Without, the hostname is only where its default route would be.
+    pub is_routed: bool,
 }
 
 /// Why an enrolment was not done. Nothing of a refused one is kept.
@@ -92,14 +94,10 @@ async fn enrol_one(
     let default =
         Hostname::join(name, base).map_err(|_| EnrolRefusal::TooLong { name: name.clone(), base: base.clone() })?;
     let known = workloads::by_name(write, org, name).await?;
-    if let Some(workload) = &known {
-        let hosts = routes::hosts_of(write, workload.id).await?;
-        // A default route that a person has taken away stays away, as long as another leads here.
-        let settled = workload.default_host.as_ref() == Some(&default) || hosts.contains(&default);
-        if let Some(first) = hosts.first().filter(|_| settled) {
-            let hostname = if hosts.contains(&default) { default } else { first.clone() };
-            return Ok((Enrolled { name: name.clone(), id: workload.id, hostname, is_new: false }, false));
-        }
+    if let Some(workload) = &known
+        && let Some(settled) = settled(write, org, workload, &default).await?
+    {
+        return Ok((settled, false));
     }
     let is_new = known.is_none();
     let id = match known {
@@ -110,7 +108,31 @@ async fn enrol_one(
         None => new_workload(write, key, org, name, &default, now).await?,
     };
     new_default_route(write, org, name, id, &default, now).await?;
-    Ok((Enrolled { name: name.clone(), id, hostname: default, is_new }, true))
+    Ok((Enrolled { name: name.clone(), id, hostname: default, is_new, is_routed: true }, true))
+}
+
+/// The place of a workload that has had its default route. One that a person has taken away stays away, else a removal
+/// would last until the next reconnect.
+async fn settled(
+    write: &mut Write,
+    org: OrgId,
+    workload: &Workload,
+    default: &Hostname,
+) -> Result<Option<Enrolled>, EnrolRefusal> {
+    let hosts = routes::hosts_of(write, workload.id).await?;
+    if workload.default_host.as_ref() != Some(default) && !hosts.contains(default) {
+        return Ok(None);
+    }
+    let (id, name, is_routed) = (workload.id, workload.name.clone(), !hosts.is_empty());
+    let hostname = match hosts.into_iter().min_by_key(|host| host != default) {
+        Some(host) => host,
+        // A name that is another org's by now must not be shown as this workload's.
+        None if routes::holder_of(write, default).await?.is_some_and(|holder| holder != org) => {
+            return Err(EnrolRefusal::HostOfOtherOrg { name, host: default.clone() });
+        }
+        None => default.clone(),
+    };
+    Ok(Some(Enrolled { name, id, hostname, is_new: false, is_routed }))
 }
 
 async fn new_workload(

@@ -128,6 +128,15 @@ pub(crate) async fn hosts_of(write: &mut Write, workload: WorkloadId) -> Result<
     rows.iter().map(|row| typed(row, "host")).collect()
 }
 
+/// The org that a hostname belongs to. Names belong to nobody once their last route is gone.
+pub(crate) async fn holder_of(write: &mut Write, host: &Hostname) -> Result<Option<OrgId>, StoreError> {
+    let row = sqlx::query("SELECT org_id FROM hostnames WHERE name = $1")
+        .bind(host.as_str())
+        .fetch_optional(&mut **write)
+        .await?;
+    row.map(|row| typed(&row, "org_id")).transpose()
+}
+
 async fn within_limits(write: &mut Write, org: OrgId) -> Result<(), StoreError> {
     let all: i64 = sqlx::query_scalar("SELECT count(*) FROM routes").fetch_one(&mut **write).await?;
     let of_org: i64 = sqlx::query_scalar(
@@ -151,10 +160,7 @@ async fn claim(write: &mut Write, org: OrgId, host: &Hostname, now: Micros) -> R
         .bind(now.0)
         .execute(&mut **write)
         .await?;
-    let row =
-        sqlx::query("SELECT org_id FROM hostnames WHERE name = $1").bind(host.as_str()).fetch_one(&mut **write).await?;
-    let owner: OrgId = typed(&row, "org_id")?;
-    if owner == org { Ok(()) } else { Err(StoreError::HostTaken { host: host.clone() }) }
+    if holder_of(write, host).await? == Some(org) { Ok(()) } else { Err(StoreError::HostTaken { host: host.clone() }) }
 }
 
 fn route(row: &Row) -> Result<Route, StoreError> {

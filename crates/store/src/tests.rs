@@ -128,7 +128,7 @@ async fn enrolment_makes_workload_and_route_once() {
 }
 
 #[tokio::test]
-async fn a_removed_default_route_stays_away_while_another_leads_there() {
+async fn a_removed_default_route_stays_away_until_a_person_brings_it_back() {
     let world = world().await;
     world.enrol("shop").await.unwrap();
     world.add_route(world.org, "www.example.com", "/", "shop").await.unwrap();
@@ -137,7 +137,26 @@ async fn a_removed_default_route_stays_away_while_another_leads_there() {
     assert_eq!(world.enrol("shop").await.unwrap().as_str(), "www.example.com");
     let last = world.store.routes().await.unwrap().remove(0);
     world.store.remove_route(last.id).await.unwrap();
+    // No other leads there either: the gate hears where its place would be, and nothing is written.
+    let before = world.store.read_all().await.unwrap();
     assert_eq!(world.enrol("shop").await.unwrap().as_str(), "shop.base.test");
+    assert_eq!(world.store.read_all().await.unwrap(), before);
+    assert!(world.store.routes().await.unwrap().is_empty());
+    world.add_route(world.org, "shop.base.test", "/", "shop").await.unwrap();
+    assert_eq!(world.enrol("shop").await.unwrap().as_str(), "shop.base.test");
+    assert_eq!(world.store.routes().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_removed_default_host_that_another_org_took_is_not_told_as_ours() {
+    let world = world().await;
+    let (other, other_key) = org_with_key(&world.store, "other", 2).await;
+    world.enrol("shop").await.unwrap();
+    let default = world.store.routes().await.unwrap().remove(0);
+    world.store.remove_route(default.id).await.unwrap();
+    world.enrol_as(other_key, other, "shop").await.unwrap();
+    let refusal = world.enrol("shop").await.unwrap_err();
+    assert!(matches!(refusal, EnrolRefusal::HostOfOtherOrg { .. }), "{refusal}");
 }
 
 #[tokio::test]

@@ -94,6 +94,12 @@ impl Writer {
         if !self.live.serves(self.publisher.current().generation).await {
             return Err(unavailable("the edge does not serve the new snapshot"));
         }
+        for mezu_store::Enrolled { name, hostname, .. } in enrolled.iter().filter(|one| !one.is_routed) {
+            tracing::warn!(
+                workload = %name,
+                "no route leads to the workload: its last was removed; `mezusphere route add {hostname} --workload {name}` brings it back"
+            );
+        }
         let words: Vec<&str> = names.iter().map(Label::as_str).collect();
         tracing::info!(workloads = words.join(","), "enrolled");
         Ok(enrolled)

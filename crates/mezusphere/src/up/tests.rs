@@ -162,6 +162,24 @@ async fn a_key_that_brings_new_names_without_end_is_slowed_down_and_what_it_has_
 }
 
 #[tokio::test]
+async fn a_gate_that_comes_back_brings_no_removed_route_with_it() {
+    let dir = TempDir::new().unwrap();
+    let running = start(&dir).await;
+    let asked = enrolment(&running, &["shop"]);
+    let first = enroller(&running).enrol(asked.clone()).await.unwrap();
+    let route = running.ops.publisher.current().routes.first().unwrap().id;
+    running.ops.remove_route(route).await.unwrap();
+    let removed = running.ops.publisher.current();
+    assert!(removed.routes.is_empty());
+    for _ in 0..2 {
+        // Its tunnel is welcome: a later `route add` must find it.
+        assert_eq!(enroller(&running).enrol(asked.clone()).await.unwrap(), first);
+        assert_eq!(*running.ops.publisher.current(), *removed);
+    }
+    running.drain().await;
+}
+
+#[tokio::test]
 async fn a_revoked_key_enrols_nothing() {
     let dir = TempDir::new().unwrap();
     let running = start(&dir).await;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # make soak: the experiments on loss, memory and hostility, with figures. scripts/soak.sh short is what CI runs.
+# One alone: scripts/soak.sh kills. All names and what they do: docs/soak.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh

@@ -1,5 +1,7 @@
 //! `make soak`: the experiments on loss, memory and hostility, with their figures. `soak short` is what CI runs.
 //!
+//! `docs/soak.md` says what each experiment does and how to read the figures.
+//!
 //! Everything runs on loopback against programs started here, bounded in count and time, and ends with this program.
 #![allow(
     clippy::disallowed_methods,
@@ -8,6 +10,7 @@
     reason = "a tool for developers, made of test tasks that end with it"
 )]
 
+mod choice;
 mod hostile;
 mod load;
 mod loss;
@@ -15,6 +18,7 @@ mod report;
 mod slow;
 
 use anyhow::Result;
+use choice::Choice;
 use report::Report;
 use std::process::ExitCode;
 
@@ -47,30 +51,23 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let short = arguments.first().is_some_and(|size| size == "short");
-    let size = if short { SHORT } else { FULL };
-    let wants = |name: &str| arguments.len() < 2 || arguments.iter().skip(1).any(|wanted| wanted == name);
+    let choice = Choice::parse(&std::env::args().skip(1).collect::<Vec<String>>())?;
+    let size = if choice.short { SHORT } else { FULL };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut report = Report::default();
     runtime.block_on(async {
-        if wants("restarts") {
+        if choice.wants("restarts") {
             loss::restarts(&mut report, size).await;
         }
-        if wants("kills") {
+        if choice.wants("kills") {
             loss::kills(&mut report, size).await;
         }
-        if wants("slow") {
+        if choice.wants("slow") {
             slow::run(&mut report, size).await;
         }
-        if wants("hostile") {
-            hostile::run(&mut report, size, &hostile::KINDS).await;
-        }
-        let chosen: Vec<&str> =
-            hostile::KINDS.into_iter().filter(|kind| arguments.iter().skip(1).any(|wanted| wanted == kind)).collect();
-        hostile::run(&mut report, size, &chosen).await;
+        hostile::run(&mut report, size, &choice.hostile_kinds()).await;
     });
-    if !short && arguments.len() < 2 {
+    if !choice.short && choice.is_all() {
         report.write()?;
     }
     Ok(report.close())

@@ -1,8 +1,11 @@
 //! What the experiments found: each line a claim, its figure and whether it held.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::fmt::Write as _;
 use std::path::Path;
+
+/// Below it in docs/soak.md stand the figures of the last full run, and nothing else.
+const HEADING: &str = "## Last full run";
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -37,22 +40,58 @@ impl Report {
         failed == 0 && !self.lines.is_empty()
     }
 
-    /// To docs/soak.md.
+    /// Into docs/soak.md, in place of the figures of the run before.
     pub(crate) fn write(&self) -> Result<()> {
-        let mut text = "# Soak\n\nWritten by `make soak` (`crates/e2e/src/bin/soak`). All programs and all load share one machine.\n\n\
-                        | Experiment | Claim | Figure | |\n|---|---|---|---|\n"
-            .to_owned();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/soak.md");
+        let page = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let page = with_figures(&page, &self.table()).with_context(|| format!("{}: no {HEADING:?}", path.display()))?;
+        std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))
+    }
+
+    fn table(&self) -> String {
+        let mut text = "| Experiment | Claim | Figure | |\n|---|---|---|---|\n".to_owned();
         for line in &self.lines {
             let held = if line.held { "held" } else { "**missed**" };
-            writeln!(
-                text,
-                "| {} | {} | {} | {held} |",
-                line.experiment,
-                line.claim,
-                line.figure.replace(['|', '\n'], " ")
-            )?;
+            let figure = line.figure.replace(['|', '\n'], " ");
+            let _ = writeln!(text, "| {} | {} | {figure} | {held} |", line.experiment, line.claim);
         }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/soak.md");
-        Ok(std::fs::write(path, text)?)
+        text
+    }
+}
+
+/// The page with a new table; what people wrote above it stays. None when the page has no place for figures.
+fn with_figures(page: &str, table: &str) -> Option<String> {
+    let (words, _) = page.split_once(HEADING)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Some(format!("{words}{HEADING}\n\nAll programs and all load shared one machine with {cores} cores.\n\n{table}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_figures_replace_old_ones_and_nothing_else() {
+        let mut report = Report::default();
+        report.claim("kills", "no GET failed", "1 | 2", true);
+        report.claim("slow", "goodput", 3, false);
+        let page = format!("# Soak\n\nWords.\n\n{HEADING}\n\nold\n");
+        let new = with_figures(&page, &report.table()).unwrap_or_default();
+        assert!(new.starts_with(&format!("# Soak\n\nWords.\n\n{HEADING}\n")) && !new.contains("old"), "{new}");
+        assert!(
+            new.ends_with("| kills | no GET failed | 1   2 | held |\n| slow | goodput | 3 | **missed** |\n"),
+            "{new}"
+        );
+        assert_eq!(with_figures("# Soak\n", ""), None);
+    }
+
+    #[test]
+    fn nothing_claimed_is_nothing_passed() {
+        let mut report = Report::default();
+        assert!(!report.close());
+        report.claim("kills", "no GET failed", 0, true);
+        assert!(report.close());
+        report.claim("kills", "no POST failed", 1, false);
+        assert!(!report.close());
     }
 }

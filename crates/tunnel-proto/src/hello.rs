@@ -148,7 +148,13 @@ pub enum RefusedCode {
 }
 
 impl RefusedCode {
-    /// Whether dialling again with the same key and settings may succeed.
+    /// Whether every edge will say so for ever. Others that are not [temporary](Self::is_temporary) may be the word of
+    /// one edge that knows less than the rest.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Revoked)
+    }
+
+    /// Whether dialling the same address again with the same key and settings may succeed.
     pub const fn is_temporary(self) -> bool {
         matches!(self, Self::TooMany | Self::Overloaded | Self::Draining | Self::Internal | Self::Violation)
     }

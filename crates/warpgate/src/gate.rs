@@ -8,6 +8,7 @@ pub(crate) mod link;
 pub mod proxy;
 pub(crate) mod roots;
 pub(crate) mod serve;
+pub(crate) mod ways;
 
 use std::{
     cell::{Cell, RefCell},
@@ -70,6 +71,7 @@ pub(crate) struct Gate {
     pub wanted: Cell<usize>,
     pub sessions: RefCell<Vec<Held>>,
     pub next_id: Cell<u64>,
+    pub ways: RefCell<ways::Ways>,
     pub refused: RefCell<Option<Ended>>,
 }
 
@@ -161,6 +163,7 @@ fn prepare(
         wanted: Cell::new(1),
         sessions: RefCell::default(),
         next_id: Cell::new(0),
+        ways: RefCell::default(),
         refused: RefCell::default(),
         config,
     })

@@ -1,6 +1,7 @@
 //! One look along the way to an edge, for `warpgate diag`. No key is used and nothing is registered.
 
 use std::{
+    cell::RefCell,
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
@@ -67,7 +68,7 @@ impl Probe {
         let plain = roots::client(roots).map_err(|error| setup(&error))?;
         let name = ServerName::try_from(self.edge.host.clone()).map_err(|error| setup(&error))?;
         let began = Instant::now();
-        let io = dial::dial(&self.edge, self.proxy.as_ref(), Some(&plain), 0).await?;
+        let (io, _) = dial::dial(&self.edge, self.proxy.as_ref(), Some(&plain), 0, &RefCell::default()).await?;
         let connected = began.elapsed();
         let stream = shake(io, name.clone(), tunnel.into()).await?;
         if stream.get_ref().1.alpn_protocol().is_none() {
@@ -80,7 +81,7 @@ impl Probe {
 
     /// Asks the edge for the time, as any web server tells it.
     async fn clock(&self, name: ServerName<'static>, plain: Arc<ClientConfig>) -> Option<i64> {
-        let io = dial::dial(&self.edge, self.proxy.as_ref(), Some(&plain), 0).await.ok()?;
+        let (io, _) = dial::dial(&self.edge, self.proxy.as_ref(), Some(&plain), 0, &RefCell::default()).await.ok()?;
         let mut stream = shake(io, name, plain).await.ok()?;
         let ask = format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.edge.host);
         stream.write_all(ask.as_bytes()).await.ok()?;

@@ -1,6 +1,6 @@
 //! From a name to a byte stream to the edge: resolve, connect, and get through a proxy where there is one.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use mezu_tunnel::carrier::Io;
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -10,7 +10,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::proxy::{Kind, Proxy, ProxyError};
+use super::{
+    proxy::{Kind, Proxy, ProxyError},
+    ways::{Way, Ways},
+};
 use crate::EdgeAddress;
 
 /// One TCP connect, and one conversation with a proxy.
@@ -34,16 +37,21 @@ pub enum DialError {
     ProxyTls(String, #[source] io::Error),
 }
 
-/// How to get out. `turn` chooses among several addresses, so that the next try goes elsewhere.
+/// How to get out. `turn` chooses among several addresses, so that the next try goes elsewhere; `ways` knows those of
+/// the edge, and hears which of them cannot be reached.
 pub(crate) async fn dial(
     edge: &EdgeAddress,
     proxy: Option<&Proxy>,
     proxy_tls: Option<&Arc<ClientConfig>>,
     turn: usize,
-) -> Result<Io, DialError> {
+    ways: &RefCell<Ways>,
+) -> Result<(Io, Way), DialError> {
     match proxy {
-        None => connect(&edge.host, edge.port, turn).await.map(Io::Tcp),
-        Some(proxy) => through(proxy, edge, proxy_tls, turn).await,
+        None => {
+            let (tcp, address) = connect(&edge.host, edge.port, turn, ways).await?;
+            Ok((Io::Tcp(tcp), Some(address)))
+        }
+        Some(proxy) => Ok((through(proxy, edge, proxy_tls, turn).await?, None)),
     }
 }
 
@@ -53,7 +61,8 @@ async fn through(
     tls: Option<&Arc<ClientConfig>>,
     turn: usize,
 ) -> Result<Io, DialError> {
-    let mut tcp = connect(&proxy.host, proxy.port, turn).await?;
+    // The proxy's own addresses say nothing about the edge.
+    let (mut tcp, _) = connect(&proxy.host, proxy.port, turn, &RefCell::default()).await?;
     let late = || DialError::Timeout(proxy.to_string());
     if proxy.kind == Kind::Https {
         let fault = |error| DialError::ProxyTls(proxy.to_string(), error);
@@ -79,20 +88,26 @@ where
 }
 
 /// Connects to one of the name's addresses, beginning with the `turn`th and going on to the others.
-async fn connect(host: &str, port: u16, turn: usize) -> Result<TcpStream, DialError> {
+async fn connect(
+    host: &str,
+    port: u16,
+    turn: usize,
+    ways: &RefCell<Ways>,
+) -> Result<(TcpStream, SocketAddr), DialError> {
     let addresses = resolve(host, port).await?;
+    let addresses = ways.borrow_mut().order(addresses, turn);
     let place = format!("{host}:{port}");
     let mut last = DialError::NoAddress(host.to_owned());
-    for step in 0..addresses.len() {
-        let Some(address) = addresses.get((turn + step) % addresses.len()) else { continue };
+    for address in addresses {
         match timeout(CONNECT, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
                 let _ = tcp.set_nodelay(true);
-                return Ok(tcp);
+                return Ok((tcp, address));
             }
             Ok(Err(error)) => last = DialError::Connect(format!("{place} ({address})"), error),
             Err(_) => last = DialError::Timeout(format!("{place} ({address})")),
         }
+        ways.borrow_mut().silent(Some(address));
     }
     Err(last)
 }

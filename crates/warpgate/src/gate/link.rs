@@ -14,7 +14,7 @@ use super::{
     dial::{DialError, dial},
     serve,
 };
-use crate::{Ended, Link};
+use crate::{Config, Ended, Link};
 
 /// TLS handshake, hello and welcome.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -96,10 +96,19 @@ async fn hold(gate: Rc<Gate>, index: usize) {
 }
 
 async fn open(gate: &Gate, turn: usize) -> Result<(Session, Welcome), LinkError> {
-    let io = dial(&gate.config.edge, gate.config.proxy.as_ref(), gate.plain_tls.as_ref(), turn).await?;
-    let name = &gate.config.edge.host;
+    let Config { edge, proxy, .. } = &gate.config;
+    let (io, way) = dial(edge, proxy.as_ref(), gate.plain_tls.as_ref(), turn, &gate.ways).await?;
+    let name = &edge.host;
     let shake = connect(io, gate.tls.clone(), name, gate.offer.clone(), &gate.seed, gate.tunnel.clone(), &gate.drivers);
-    Ok(timeout(HANDSHAKE, shake).await.map_err(|_| LinkError::Timeout)??)
+    let answer = timeout(HANDSHAKE, shake).await.map_err(|_| LinkError::Timeout).and_then(|shaken| Ok(shaken?));
+    let mut ways = gate.ways.borrow_mut();
+    match &answer {
+        Ok(_) => ways.stood(),
+        Err(LinkError::Connect(ConnectError::Refused(refused))) if refused.code.is_temporary() => ways.busy(way),
+        Err(LinkError::Connect(ConnectError::Refused(_))) => ways.refused(way),
+        Err(_) => ways.silent(way),
+    }
+    answer
 }
 
 /// Tells the URLs and opens as many connections as the edge has workers. Says under which id the session is held.
@@ -162,7 +171,7 @@ async fn serve_until_replaced(gate: &Rc<Gate>, index: usize, id: u64, session: S
 /// How long to wait after a failure; `None` when it is final.
 fn after(gate: &Gate, index: usize, error: &LinkError, backoff: &mut Backoff) -> Option<Duration> {
     if let LinkError::Connect(ConnectError::Refused(refused)) = error
-        && !refused.code.is_temporary()
+        && is_final(gate, refused)
     {
         gate.tell(index, Link::Closed);
         gate.refuse(final_word(refused));
@@ -175,6 +184,12 @@ fn after(gate: &Gate, index: usize, error: &LinkError, backoff: &mut Backoff) ->
         _ => backoff.next_wait(),
     };
     Some(wait)
+}
+
+/// Whether dialling again is of no use. A connection that stands proves that not everybody refuses us.
+fn is_final(gate: &Gate, refused: &Refused) -> bool {
+    let everywhere = || !gate.status.borrow().is_online() && gate.ways.borrow().all_refuse();
+    refused.code.is_final() || (!refused.code.is_temporary() && everywhere())
 }
 
 /// Says why there is no connection; in the log once for each time it is lost.

@@ -15,7 +15,7 @@ use tokio::{
 };
 use warpgate::{Ended, Link, Target};
 
-const RULES: Rules = Rules { workers: 1, refuse: None, permits: None };
+const RULES: Rules = Rules { workers: 1, refuse: None, refused: None, permits: None };
 
 /// A workload that tells each request's arrival and waits for leave to answer.
 pub(crate) struct Slow {
@@ -111,6 +111,53 @@ fn a_refusal_that_will_not_change_ends_it_with_the_edges_words() {
         let refused = Ended::Refused { code: "unknown_key".into(), message: "because the test says so".into() };
         assert_eq!(gate.urls().await, Err(refused.clone()));
         assert_eq!(gate.ended().await, refused);
+    });
+}
+
+#[test]
+fn the_word_of_one_address_does_not_end_it_where_another_takes_it_in() {
+    for code in [RefusedCode::UnknownKey, RefusedCode::Version] {
+        local(async {
+            let (tell, mut refusals) = mpsc::channel(64);
+            let refusing = Rules { refuse: Some(code), refused: Some(tell), workers: 2, permits: None };
+            let mut edge = MiniEdge::start(refusing.clone()).await;
+            edge.also_at_ipv6(Rules { workers: 2, ..RULES }).await;
+            let (_dir, target) = folder();
+            let gate = edge.gate().workload("web".parse().unwrap(), target).start().unwrap();
+            // The first address refuses, the other holds all the connections that are wanted.
+            refusals.recv().await.unwrap();
+            let (first, second) = (edge.next().await, edge.next().await);
+            gate.status().wait_for(|status| status.online() == 2).await.unwrap();
+            for session in [&first, &second] {
+                assert_eq!(get(session, 0, "/a.txt").await.unwrap().0, 200);
+            }
+            assert_eq!(gate.status().borrow().ended, None);
+            // A connection that is lost is made anew past the address that refuses.
+            first.close(&mezu_tunnel::proto::hello::Refused::new(RefusedCode::Draining, "restart"));
+            assert_eq!(get(&edge.next().await, 0, "/a.txt").await.unwrap().0, 200);
+        });
+    }
+}
+
+#[test]
+fn addresses_that_all_refuse_end_it_and_so_does_one_that_knows_of_a_revocation() {
+    local(async {
+        let (tell, mut refusals) = mpsc::channel(64);
+        let refusing = |code| Rules { refuse: Some(code), refused: Some(tell.clone()), ..RULES };
+        let edge = MiniEdge::start(refusing(RefusedCode::UnknownKey)).await;
+        edge.also_at_ipv6(refusing(RefusedCode::Version)).await;
+        let (_dir, target) = folder();
+        let gate = edge.gate().workload("web".parse().unwrap(), target.clone()).start().unwrap();
+        assert!(matches!(gate.ended().await, Ended::Refused { .. }));
+        for _ in 0..2 {
+            refusals.recv().await.unwrap();
+        }
+        assert!(refusals.try_recv().is_err(), "each is asked once");
+
+        let edge = MiniEdge::start(refusing(RefusedCode::Revoked)).await;
+        edge.also_at_ipv6(RULES).await;
+        let gate = edge.gate().workload("web".parse().unwrap(), target).start().unwrap();
+        assert!(matches!(gate.ended().await, Ended::Refused { code, .. } if code == "revoked"));
     });
 }
 

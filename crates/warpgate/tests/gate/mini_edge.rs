@@ -1,6 +1,6 @@
 //! An edge of two hundred lines: it welcomes gates and asks them things.
 
-use std::{future::Future, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{future::Future, net::Ipv6Addr, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use mezu_model::{Context, RequestHead, ResponseHead};
 use mezu_runtime::{Scope, spawn_local};
@@ -13,6 +13,7 @@ use mezu_tunnel::{
     tls::sniff,
 };
 use rustls::{
+    ServerConfig,
     crypto::aws_lc_rs,
     pki_types::PrivateKeyDer,
     server::{ClientHello, ResolvesServerCert},
@@ -31,6 +32,8 @@ use warpgate::{Builder, EdgeAddress, Seed, Warpgate};
 pub(crate) struct Rules {
     pub workers: u32,
     pub refuse: Option<RefusedCode>,
+    /// Hears of each refusal.
+    pub refused: Option<mpsc::Sender<()>>,
     /// Each welcome but the first waits for one of these.
     pub permits: Option<Arc<Semaphore>>,
 }
@@ -40,6 +43,8 @@ pub(crate) struct MiniEdge {
     pub ca: PathBuf,
     /// Gates as they come.
     pub sessions: mpsc::Receiver<Session>,
+    config: Arc<ServerConfig>,
+    sender: mpsc::Sender<Session>,
     _dir: tempfile::TempDir,
 }
 
@@ -65,39 +70,14 @@ impl MiniEdge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, sessions) = mpsc::channel(64);
-        spawn_local(&Scope::new(), "edge", async move {
-            for number in 0.. {
-                let (tcp, _) = listener.accept().await.unwrap();
-                let pending = accept_hello(sniff(tcp).await.unwrap(), config.clone()).await;
-                let Ok(pending) = pending else { continue };
-                if let Some(code) = rules.refuse {
-                    let _ = pending.refuse(Refused::new(code, "because the test says so")).await;
-                    continue;
-                }
-                let hello = pending.hello();
-                let workloads = hello.workloads.iter().map(|it| WelcomeWorkload {
-                    url: format!("https://{}.edge.test", it.name),
-                    name: it.name.clone(),
-                    workload_id: mezu_runtime::id::new(),
-                });
-                let welcome = Welcome {
-                    version: 1,
-                    worker: number % rules.workers,
-                    workers: rules.workers,
-                    gate_id: hello.gate_id,
-                    domain: None,
-                    workloads: workloads.collect(),
-                    limits: Default::default(),
-                };
-                if let Some(permits) = rules.permits.as_ref().filter(|_| number > 0) {
-                    permits.acquire().await.unwrap().forget();
-                }
-                let config = Config::new(ByteBudget::new(1 << 20));
-                let session = pending.welcome(welcome, config, &Scope::new()).unwrap();
-                sender.send(session).await.unwrap();
-            }
-        });
-        Self { port, ca, sessions, _dir: dir }
+        spawn_local(&Scope::new(), "edge", accept(listener, config.clone(), sender.clone(), rules));
+        Self { port, ca, sessions, config, sender, _dir: dir }
+    }
+
+    /// The same edge at another address of its name, `localhost`, with rules of its own.
+    pub(crate) async fn also_at_ipv6(&self, rules: Rules) {
+        let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, self.port)).await.unwrap();
+        spawn_local(&Scope::new(), "edge", accept(listener, self.config.clone(), self.sender.clone(), rules));
     }
 
     /// A Warpgate that knows how to find this edge.
@@ -108,6 +88,42 @@ impl MiniEdge {
 
     pub(crate) async fn next(&mut self) -> Session {
         self.sessions.recv().await.unwrap()
+    }
+}
+
+async fn accept(listener: TcpListener, config: Arc<ServerConfig>, sender: mpsc::Sender<Session>, rules: Rules) {
+    for number in 0.. {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let pending = accept_hello(sniff(tcp).await.unwrap(), config.clone()).await;
+        let Ok(pending) = pending else { continue };
+        if let Some(code) = rules.refuse {
+            let _ = pending.refuse(Refused::new(code, "because the test says so")).await;
+            if let Some(tell) = &rules.refused {
+                tell.send(()).await.unwrap();
+            }
+            continue;
+        }
+        let hello = pending.hello();
+        let workloads = hello.workloads.iter().map(|it| WelcomeWorkload {
+            url: format!("https://{}.edge.test", it.name),
+            name: it.name.clone(),
+            workload_id: mezu_runtime::id::new(),
+        });
+        let welcome = Welcome {
+            version: 1,
+            worker: number % rules.workers,
+            workers: rules.workers,
+            gate_id: hello.gate_id,
+            domain: None,
+            workloads: workloads.collect(),
+            limits: Default::default(),
+        };
+        if let Some(permits) = rules.permits.as_ref().filter(|_| number > 0) {
+            permits.acquire().await.unwrap().forget();
+        }
+        let config = Config::new(ByteBudget::new(1 << 20));
+        let session = pending.welcome(welcome, config, &Scope::new()).unwrap();
+        sender.send(session).await.unwrap();
     }
 }
 

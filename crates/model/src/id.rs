@@ -95,6 +95,30 @@ id!(
     /// One running Warpgate; new at every start of the process.
     GateId
 );
+id!(
+    /// A person who administers.
+    MemberId
+);
+id!(
+    /// A member's API token.
+    TokenId
+);
+id!(
+    /// An invitation of a person to an organisation.
+    InvitationId
+);
+id!(
+    /// A service account: what a machine's keys belong to.
+    AccountId
+);
+id!(
+    /// Changes that are written down but not yet made.
+    DraftId
+);
+id!(
+    /// Changes that were made together, and can be taken back together.
+    PublishId
+);
 
 /// Names one request, on every answer and in every log.
 ///

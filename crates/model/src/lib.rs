@@ -5,6 +5,7 @@
 //! random numbers.
 
 pub mod calendar;
+pub mod email;
 pub mod head;
 pub mod headers;
 pub mod id;
@@ -14,13 +15,18 @@ pub mod limits;
 pub mod method;
 pub mod name;
 pub mod path;
+pub mod role;
 
+pub use email::{Email, InvalidEmail};
 pub use head::{Context, RequestHead, ResponseHead, Upgrade};
 pub use headers::{Header, Headers, InvalidHeader};
-pub use id::{GateId, KeyId, OrgId, RayId, RouteId, WorkloadId};
+pub use id::{
+    AccountId, DraftId, GateId, InvitationId, KeyId, MemberId, OrgId, PublishId, RayId, RouteId, TokenId, WorkloadId,
+};
 pub use key::{KeyError, PublicKey, Seed};
 pub use known::Known;
 pub use limits::Limits;
 pub use method::{Method, Protocol, Scheme};
 pub use name::{Hostname, InvalidName, Label};
 pub use path::{PathError, check_query, normalise};
+pub use role::{InvalidRole, Role};

@@ -171,7 +171,7 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
         Err(error) => return debug!(%error, "gate welcome"),
     };
     let workloads: Vec<WorkloadId> = workloads.iter().map(|workload| workload.id).collect();
-    let gate = worker.gates.join(Gate::new(session.clone(), id, key, workloads));
+    let gate = worker.gates.join(Gate::new(session.clone(), id, key, workloads, worker.limits()));
     worker.metrics.gate_joined();
     info!(gate = %id, worker = worker.index, "tunnel up");
     let home = Rc::clone(worker);

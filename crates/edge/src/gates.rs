@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use mezu_model::{Context, GateId, PublicKey, RequestHead, WorkloadId};
+use mezu_model::{Context, GateId, Limits, PublicKey, RequestHead, WorkloadId};
 use mezu_tunnel::proto::{OpenError, OpenOptions};
 use mezu_tunnel::{Session, Stream};
 
+use crate::admission::Client;
 use crate::forward::Budget;
 use crate::pick;
+use crate::places::{Place, Places};
 use crate::presence::{Presence, Reach};
 
 /// A tunnel that ends on this worker.
@@ -25,13 +27,21 @@ pub(crate) struct Gate {
     pub(crate) key: PublicKey,
     /// The workloads it serves, in the order of its hello.
     pub(crate) workloads: Vec<WorkloadId>,
+    places: Rc<Places>,
     /// Whether it is among the ways to them.
     offered: Cell<bool>,
 }
 
 impl Gate {
-    pub(crate) fn new(session: Session, id: GateId, key: PublicKey, workloads: Vec<WorkloadId>) -> Self {
-        Self { session, id, key, workloads, offered: Cell::new(false) }
+    pub(crate) fn new(
+        session: Session,
+        id: GateId,
+        key: PublicKey,
+        workloads: Vec<WorkloadId>,
+        limits: &Limits,
+    ) -> Self {
+        let places = Rc::new(Places::new(limits));
+        Self { session, id, key, workloads, places, offered: Cell::new(false) }
     }
 }
 
@@ -41,7 +51,6 @@ pub(crate) struct Gates {
     presence: Arc<Presence>,
     routes: RefCell<HashMap<WorkloadId, Rc<Ways>>>,
     all: RefCell<Vec<Rc<Gate>>>,
-    in_flight_per_gate: usize,
 }
 
 /// The ways from this worker to one workload.
@@ -61,6 +70,7 @@ struct Way {
 /// A request on its way to a gate.
 pub(crate) struct Sent {
     pub(crate) stream: Stream,
+    pub(crate) place: Place,
     /// Bytes of the body that went with it; its end went along only if all did.
     pub(crate) taken: usize,
     pub(crate) gate: GateId,
@@ -71,7 +81,7 @@ pub(crate) struct Sent {
 pub(crate) enum Miss {
     /// No gate here.
     None,
-    /// Gates are here and all are as busy as they may be.
+    /// Gates are here and all are as busy as they may be, at least with this client.
     Busy,
     /// No tunnel carries a head this large.
     HeadTooLarge,
@@ -81,8 +91,8 @@ pub(crate) enum Miss {
 const TRIES: usize = 3;
 
 impl Gates {
-    pub(crate) fn new(worker: usize, presence: Arc<Presence>, in_flight_per_gate: usize) -> Self {
-        Self { worker, presence, routes: RefCell::default(), all: RefCell::default(), in_flight_per_gate }
+    pub(crate) fn new(worker: usize, presence: Arc<Presence>) -> Self {
+        Self { worker, presence, routes: RefCell::default(), all: RefCell::default() }
     }
 
     /// The ways to a workload, none yet perhaps. Bounded by the workloads a snapshot may hold.
@@ -142,11 +152,11 @@ impl Gates {
         options: &OpenOptions<'_>,
     ) -> Result<Sent, Miss> {
         let local = ways.local.borrow();
+        let client = Client::of(context.client.ip());
         let usable = |at: usize| {
-            let way = local.get(at)?;
-            let busy = way.gate.session.in_flight();
-            let free = busy < self.in_flight_per_gate && Some(way.gate.id) != avoid;
-            (free && way.gate.session.is_open()).then_some(busy)
+            let gate = &local.get(at)?.gate;
+            let free = gate.places.is_free_for(client) && Some(gate.id) != avoid;
+            (free && gate.session.is_open()).then(|| gate.places.working())
         };
         let mut busy = false;
         // A tunnel may find only now that it is full or dead; then another is looked at.
@@ -154,7 +164,9 @@ impl Gates {
             let chosen = pick::least_of_two(local.len(), mezu_runtime::random::next_u64(), usable);
             let Some(way) = chosen.and_then(|at| local.get(at)) else { break };
             match way.gate.session.open(context, head, way.index, *options) {
-                Ok((stream, taken)) => return Ok(Sent { stream, taken, gate: way.gate.id }),
+                Ok((stream, taken)) => {
+                    return Ok(Sent { stream, place: way.gate.places.take(client), taken, gate: way.gate.id });
+                }
                 Err(OpenError::HeadTooLarge) => return Err(Miss::HeadTooLarge),
                 Err(OpenError::TooManyStreams | OpenError::Congested) => busy = true,
                 Err(OpenError::Dead | OpenError::Draining | OpenError::Role) => {}

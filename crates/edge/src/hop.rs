@@ -20,6 +20,7 @@ use tokio_util::sync::PollSender;
 
 pub(crate) use self::far::carry;
 use crate::gates::Ways;
+use crate::places::Place;
 use crate::presence::Passed;
 use crate::worker::{Command, Worker};
 
@@ -48,13 +49,15 @@ pub(crate) struct Hop {
     pub(crate) near: oneshot::Receiver<()>,
 }
 
-/// What the far end tells of the tunnel, beside the stream.
+/// What the ends tell each other, beside the stream.
 #[derive(Default)]
 pub(crate) struct Told {
     /// Which gate has the request. Set before anything comes from it.
     pub(crate) gate: OnceLock<GateId>,
     /// It has given no sign of life for as long as one is waited for.
     pub(crate) silent: AtomicBool,
+    /// Told by the near end: the request rests most of the time.
+    pub(crate) rests: AtomicBool,
 }
 
 /// Whom not to ask.
@@ -75,7 +78,7 @@ pub(crate) type Down = Result<Incoming, StreamError>;
 
 /// A stream to a gate, wherever its tunnel ends.
 pub(crate) enum GateStream {
-    Local(Stream),
+    Local(Stream, Place),
     Hop(Box<HopStream>),
 }
 
@@ -131,7 +134,7 @@ impl GateStream {
     #[inline]
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, StreamError>> {
         match self {
-            Self::Local(stream) => stream.poll_recv(cx),
+            Self::Local(stream, _) => stream.poll_recv(cx),
             // The far worker is gone: so is the stream.
             Self::Hop(hop) => hop.down.poll_recv(cx).map(|down| down.unwrap_or(Err(StreamError::Dead))),
         }
@@ -146,7 +149,7 @@ impl GateStream {
         end: bool,
     ) -> Poll<Result<(), StreamError>> {
         match self {
-            Self::Local(stream) => {
+            Self::Local(stream, _) => {
                 let taken = ready!(stream.poll_send(cx, data, end))?;
                 data.advance(taken.min(data.len()));
                 Poll::Ready(Ok(()))
@@ -164,7 +167,7 @@ impl GateStream {
         trailers: &Headers,
     ) -> Poll<Result<(), StreamError>> {
         match self {
-            Self::Local(stream) => Poll::Ready(stream.send_trailers(trailers)),
+            Self::Local(stream, _) => Poll::Ready(stream.send_trailers(trailers)),
             Self::Hop(hop) => {
                 ready!(hop.up.poll_reserve(cx)).map_err(|_| StreamError::Dead)?;
                 Poll::Ready(hop.send(Up::Trailers(trailers.clone())))
@@ -175,15 +178,24 @@ impl GateStream {
     /// Lets the gate deliver the parked request. If its tunnel is dead, that shows when it is next read from.
     pub(crate) fn send_go(&mut self) {
         match self {
-            Self::Local(stream) => drop(stream.send_go()),
+            Self::Local(stream, _) => drop(stream.send_go()),
             Self::Hop(hop) => drop(hop.go.take().map(|go| go.send(()))),
+        }
+    }
+
+    /// From here on it rests most of the time, and takes no place among those that do not. Behind a hop the far end
+    /// learns it when it next has something to do.
+    pub(crate) fn rest(&mut self) {
+        match self {
+            Self::Local(_, place) => place.rest(),
+            Self::Hop(hop) => hop.told.rests.store(true, Ordering::Relaxed),
         }
     }
 
     /// Whether its gate has given no sign of life for this long. Of a gate behind a hop the far end knows.
     pub(crate) fn is_silent(&self, long: Duration) -> bool {
         match self {
-            Self::Local(stream) => stream.silent_for() >= long,
+            Self::Local(stream, _) => stream.silent_for() >= long,
             Self::Hop(hop) => hop.told.silent.load(Ordering::Relaxed),
         }
     }

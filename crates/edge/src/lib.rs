@@ -33,6 +33,7 @@ mod observe;
 mod own_answer;
 mod pages;
 mod pick;
+mod places;
 mod placement;
 mod presence;
 mod redirect;

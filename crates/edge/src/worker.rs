@@ -97,7 +97,7 @@ async fn work(start: Start) {
         index,
         limits: Rc::new(shared.limits.clone()),
         tight_limits: Rc::new(tightened(&shared.limits)),
-        gates: Gates::new(index, Arc::clone(&shared.presence), shared.limits.in_flight_per_gate),
+        gates: Gates::new(index, Arc::clone(&shared.presence)),
         deadlines: Deadlines::new(),
         handshakes: Handshakes::new(&shared.limits),
         drain: Drain::new(),

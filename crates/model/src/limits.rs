@@ -80,8 +80,11 @@ pub struct Limits {
     pub pending_wait: Duration,
     /// How long after its last gate left a workload's requests still wait for a new one.
     pub gate_return: Duration,
-    /// Requests in flight per gate and per edge.
+    /// Requests in flight per tunnel of a gate and per edge, without those that rest. One client may have twice as many
+    /// as it leaves free.
     pub in_flight_per_gate: usize,
+    /// WebSockets, event streams and the like per tunnel. More than these count as in flight.
+    pub resting_per_gate: usize,
     pub in_flight: usize,
     /// Re-sends: share of requests, floor per second and route, body kept for it.
     pub retry_percent: u32,
@@ -141,6 +144,7 @@ impl Default for Limits {
             pending_wait: Duration::from_secs(1),
             gate_return: Duration::from_secs(10),
             in_flight_per_gate: 1_000,
+            resting_per_gate: 4_000,
             in_flight: 16_000,
             retry_percent: 10,
             retries_per_second: 3,

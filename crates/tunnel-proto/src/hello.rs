@@ -90,7 +90,7 @@ pub struct WelcomeWorkload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Agreed {
-    /// Streams that are open at once.
+    /// Streams that are open at once, resting ones included.
     pub max_streams: u32,
     /// Bytes of an encoded head; at most 65 000.
     pub max_head: u32,
@@ -100,7 +100,7 @@ pub struct Agreed {
 
 impl Default for Agreed {
     fn default() -> Self {
-        Self { max_streams: 1000, max_head: 65_000, max_fields: 200 }
+        Self { max_streams: 5000, max_head: 65_000, max_fields: 200 }
     }
 }
 

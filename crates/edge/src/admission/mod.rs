@@ -43,13 +43,14 @@ impl From<Refused> for Shed {
 
 /// What counts as one client: an IPv4 address or an IPv6 /64, for any one of them can make up the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Client {
+pub(crate) enum Client {
     V4([u8; 4]),
     V6(u64),
 }
 
 impl Client {
-    fn of(address: IpAddr) -> Self {
+    #[inline]
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::V4(v4.octets()),
             IpAddr::V6(v6) => {

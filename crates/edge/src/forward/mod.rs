@@ -111,7 +111,7 @@ struct Hopped {
 impl Hopped {
     fn of(stream: &GateStream) -> Self {
         match stream {
-            GateStream::Local(_) => Self::default(),
+            GateStream::Local(..) => Self::default(),
             GateStream::Hop(hop) => Self { worker: Some(hop.worker), gate: hop.told.gate.get().copied() },
         }
     }

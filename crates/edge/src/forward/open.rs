@@ -67,7 +67,7 @@ fn open_now<X: Exchange>(
     let impatient = repeatable && others && end && inline.is_empty();
     let options = OpenOptions { park, inline, end };
     let (stream, gate, taken) = match worker.gates.open(ways, tried.avoid.gate, context, head, &options) {
-        Ok(sent) => (GateStream::Local(sent.stream), Some(sent.gate), sent.taken),
+        Ok(sent) => (GateStream::Local(sent.stream, sent.place), Some(sent.gate), sent.taken),
         Err(Miss::None) => match hop::open(worker, ways, context, head, &options, tried.avoid, impatient) {
             Some(stream) => (GateStream::Hop(stream), None, offered),
             None => return Ok(Err(Miss::None)),

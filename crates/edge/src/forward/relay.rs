@@ -167,9 +167,9 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
                 self.parked = false;
                 stream.send_go();
             }
-            Step::Started => self.started(),
+            Step::Started => self.started(stream),
             Step::Upgraded => {
-                self.started();
+                self.started(stream);
                 self.upload.upgrade();
             }
             Step::Moved => {}
@@ -177,7 +177,10 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         Poll::Ready(Ok(()))
     }
 
-    fn started(&mut self) {
+    fn started(&mut self, stream: &mut GateStream) {
+        if self.download.patient {
+            stream.rest();
+        }
         self.upload.commit(self.exchange);
         self.record.status = self.download.head.status;
         self.record.workload_took = Some(self.sent.elapsed());

@@ -31,7 +31,7 @@ pub(crate) async fn carry(worker: &Worker, hop: Hop) {
     let left = inline.slice(sent.taken.min(inline.len())..);
     let up_ended = end && left.is_empty();
     let mut far = Far {
-        stream: GateStream::Local(sent.stream),
+        stream: GateStream::Local(sent.stream, sent.place),
         up,
         down: PollSender::new(down),
         go,
@@ -81,6 +81,9 @@ impl Far<'_> {
         self.poll_go(cx);
         while !self.up_ended && self.step_up(cx).is_ready() {}
         while !self.down_ended && self.step_down(cx).is_ready() {}
+        if self.told.rests.load(Ordering::Relaxed) {
+            self.stream.rest();
+        }
         self.poll_silence(cx);
         if self.up_ended && self.down_ended { Poll::Ready(()) } else { Poll::Pending }
     }

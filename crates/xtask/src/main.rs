@@ -5,6 +5,7 @@
 
 mod arch;
 mod bench;
+mod capabilities;
 mod docs;
 mod instructions;
 mod size;
@@ -16,6 +17,7 @@ const USAGE: &str = "usage: xtask <command>
   arch    imports point downwards only, and the pure crates are pure
   size    no source file over 600 lines
   docs    links in the docs lead somewhere, every error code has its page
+  capabilities   every capability in ORDER has its module, page, whole-system test and line in the changelog
   check   all of the above
   instructions   what the hot path costs, by callgrind, against its budgets
   bench [--rounds N] [--seconds N] [--idle N] [--chains a,b] [--scenarios a,b] [--page FILE]";
@@ -27,7 +29,8 @@ fn main() -> ExitCode {
         "arch" => arch::check(),
         "size" => size::check(),
         "docs" => docs::check(),
-        "check" => arch::check().and_then(|()| size::check()).and_then(|()| docs::check()),
+        "capabilities" => capabilities::check(),
+        "check" => check(),
         "instructions" => instructions::check(),
         "bench" => bench::run(rest),
         "bench-workload" => port(rest).and_then(bench::serve),
@@ -40,6 +43,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// All of them even when one fails: what is wrong is shown in one run.
+fn check() -> anyhow::Result<()> {
+    let outcomes = [arch::check(), size::check(), docs::check(), capabilities::check()];
+    let failed: Vec<String> = outcomes.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
 }
 
 fn port(arguments: &[String]) -> anyhow::Result<u16> {

@@ -16,6 +16,7 @@ matrix!(
     too_many_headers_are_refused,
     too_large_headers_are_refused,
     a_host_without_a_certificate_is_misdirected,
+    a_route_changes_both_heads,
 );
 
 async fn seen(world: &World, protocol: Protocol, request: Request) -> Result<Seen> {
@@ -151,6 +152,44 @@ async fn a_host_without_a_certificate_is_misdirected(protocol: Protocol) -> Resu
     let answer = client.send(Request::get("/").host("other.example")).await?;
     assert_eq!(answer.status, 421, "{}", answer.text());
     assert_eq!(world.workload.count(), 0);
+    Ok(())
+}
+
+/// The capability `headers`, set on a route: what the client sends cannot undo it, and other routes have none of it.
+async fn a_route_changes_both_heads(protocol: Protocol) -> Result<()> {
+    let changes = r#"headers={
+        "request": {
+            "remove": ["X-Debug"], "add": [{ "name": "X-Tag", "value": "route" }],
+            "set": [{ "name": "X-Visitor", "value": "${client.ip} ${method} ${path}" }]
+        },
+        "response": {
+            "remove": ["X-Powered-By"], "add": [{ "name": "Vary", "value": "Origin" }],
+            "set": [{ "name": "X-Frame-Options", "value": "DENY" }]
+        }
+    }"#;
+    let world = World::builder().route(&["--set", changes]).start().await?;
+    let reply =
+        "HTTP/1.1 200 OK\r\nx-powered-by: old\r\nx-frame-options: ALLOW\r\nvary: accept\r\ncontent-length: 0\r\n\r\n";
+    world.workload.script("/changed", [Step::send(reply)]);
+    let request = || {
+        let lies = [("X-Debug", "1"), ("X-Visitor", "6.6.6.6"), ("X-Tag", "client")];
+        lies.iter().fold(Request::get("/changed"), |request, (name, value)| request.header(name, value))
+    };
+    let answer = world.routed().client(protocol).await?.send(request()).await?;
+    let seen = world.workload.seen_at("/changed").pop().expect("a request at the workload");
+    assert_eq!(seen.header("x-debug"), [""; 0]);
+    assert_eq!(seen.header("x-visitor"), ["127.0.0.1 GET /changed"]);
+    assert_eq!(seen.header("x-tag"), ["client", "route"]);
+    assert_eq!(answer.header("x-powered-by"), None);
+    assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    let vary: Vec<_> =
+        answer.headers.iter().filter(|(name, _)| name == "vary").map(|(_, value)| value.as_str()).collect();
+    assert_eq!(vary, ["accept", "Origin"]);
+
+    let answer = world.target.client(protocol).await?.send(request()).await?;
+    let seen = world.workload.seen_at("/changed").pop().expect("a request at the workload");
+    assert_eq!((seen.header("x-debug"), seen.header("x-visitor")), (vec!["1"], vec!["6.6.6.6"]));
+    assert_eq!(answer.header("x-powered-by"), Some("old"));
     Ok(())
 }
 

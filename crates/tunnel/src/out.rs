@@ -1,8 +1,8 @@
 //! The outgoing side of a connection: ciphertext that waits for the socket.
 //!
 //! Buffers are lent from a small pool per thread and go back when all is written, so that an idle connection owns
-//! none and a busy thread allocates none. The bytes beyond `end` stay initialised, so that making room costs no
-//! zeroing.
+//! none and a busy thread allocates none. What has to wait for a slow peer waits in a buffer of its own size. The bytes
+//! beyond `end` stay initialised, so that making room costs no zeroing.
 
 use std::{
     cell::RefCell,
@@ -17,6 +17,8 @@ use tokio::io::AsyncWrite;
 const SPARES: usize = 8;
 const SPARE_MAX: usize = 512 * 1024;
 const SMALLEST: usize = 8 * 1024;
+/// Room beyond what is pending that is worth a copy to give it back.
+const SURPLUS: usize = 4 * 1024;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
@@ -82,29 +84,47 @@ impl OutBuf {
         Poll::Ready(Ok(()))
     }
 
-    fn make_room(&mut self, n: usize) {
-        if self.buf.capacity() == 0 {
-            self.buf = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
-        }
-        if self.end + n > self.buf.len() && self.start > 0 {
-            self.buf.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        if self.end + n > self.buf.len() {
-            let wanted = (self.end + n).next_power_of_two().max(SMALLEST);
-            self.buf.resize(wanted, 0);
+    /// The peer lets us wait, maybe for long: keeps no more room than is needed.
+    pub(crate) fn fit(&mut self) {
+        if self.buf.len() >= self.len() + SURPLUS {
+            let fitting = self.pending().to_vec();
+            self.replace(fitting, self.len());
         }
     }
 
+    fn make_room(&mut self, n: usize) {
+        let pending = self.len();
+        if self.end + n <= self.buf.len() {
+            return;
+        }
+        if pending + n <= self.buf.len() {
+            self.buf.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, pending);
+            return;
+        }
+        let mut larger = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
+        if larger.len() < pending + n {
+            larger.resize((pending + n).next_power_of_two().max(SMALLEST), 0);
+        }
+        if let Some(front) = larger.get_mut(..pending) {
+            front.copy_from_slice(self.pending());
+        }
+        self.replace(larger, pending);
+    }
+
     fn release(&mut self) {
-        self.start = 0;
-        self.end = 0;
-        let buf = std::mem::take(&mut self.buf);
-        if buf.capacity() <= SPARE_MAX {
+        self.replace(Vec::new(), 0);
+    }
+
+    /// Goes over to a buffer whose first `pending` bytes are what is pending. The old one may be of use to another.
+    fn replace(&mut self, buf: Vec<u8>, pending: usize) {
+        (self.start, self.end) = (0, pending);
+        let old = std::mem::replace(&mut self.buf, buf);
+        // One that was made to fit is of no use to anybody else.
+        if old.len().is_power_of_two() && old.capacity() <= SPARE_MAX {
             POOL.with_borrow_mut(|pool| {
                 if pool.len() < SPARES {
-                    pool.push(buf);
+                    pool.push(old);
                 }
             });
         }
@@ -140,6 +160,25 @@ mod tests {
             expected.drain(..written);
             assert_eq!(out.pending(), expected);
         }
+    }
+
+    #[test]
+    fn what_waits_for_a_slow_peer_takes_its_own_size_and_can_grow_again() {
+        let mut out = OutBuf::default();
+        out.extend(&[1; 100_000]);
+        out.advance(80_000);
+        out.fit();
+        assert_eq!((out.len(), out.buf.capacity()), (20_000, 20_000));
+        out.extend(&[2; 30_000]);
+        out.advance(19_000);
+        assert!(out.pending().iter().take(1000).all(|byte| *byte == 1));
+        assert!(out.pending().iter().skip(1000).all(|byte| *byte == 2));
+        assert_eq!(out.len(), 31_000);
+        out.fit();
+        assert_eq!(out.buf.capacity(), 31_000);
+        out.advance(31_000);
+        out.fit();
+        assert_eq!(out.buf.capacity(), 0);
     }
 
     #[test]

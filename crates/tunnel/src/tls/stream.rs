@@ -26,8 +26,10 @@ use crate::{
     record::{self, ALERT, DATA, HANDSHAKE, KEY_LIFE, Opener, Sealer},
 };
 
-/// With more than this unsent, [`ServerStream::poll_room`] waits for the socket.
+/// With more than this unsent, [`ServerStream::poll_room`] waits for the socket of a client that keeps up.
 pub const OUT_LIMIT: usize = 64 * 1024;
+/// The same at first, and for a client that does not keep up: there may be thousands of those.
+const OUT_SLOW: usize = 16 * 1024;
 /// Records without data that may follow one another (empty records, warnings, KeyUpdates).
 const MAX_IDLE_RECORDS: u8 = 32;
 
@@ -64,6 +66,9 @@ struct Tls {
     /// Plaintext that did not fit into the reader's buffer (`AsyncRead` only).
     plain: BytesMut,
     out: OutBuf,
+    /// What may wait in `out`, from [`OUT_SLOW`] to [`OUT_LIMIT`]: more with every full buffer that the socket takes
+    /// whole, little again when it does not.
+    out_room: usize,
     facts: Facts,
     idle_records: u8,
     /// The client asked for a KeyUpdate.
@@ -155,13 +160,13 @@ impl ServerStream {
         Poll::Ready(Ok(to.len() - before))
     }
 
-    /// Ready when less than [`OUT_LIMIT`] is waiting for the socket.
+    /// Ready when no more is waiting for the socket than may: at most [`OUT_LIMIT`].
     pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.tls.out.len() < OUT_LIMIT {
+        if self.tls.out.len() < self.tls.out_room {
             return Poll::Ready(Ok(()));
         }
-        match self.tls.out.poll_flush(&mut self.io, cx) {
-            Poll::Pending if self.tls.out.len() < OUT_LIMIT => Poll::Ready(Ok(())),
+        match self.poll_flush(cx) {
+            Poll::Pending if self.tls.out.len() < self.tls.out_room => Poll::Ready(Ok(())),
             other => other,
         }
     }
@@ -178,7 +183,16 @@ impl ServerStream {
     }
 
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tls.out.poll_flush(&mut self.io, cx)
+        let Self { io, tls } = self;
+        let full = tls.out.len() >= tls.out_room;
+        let flushed = tls.out.poll_flush(io, cx);
+        if flushed.is_pending() {
+            tls.out_room = OUT_SLOW;
+            tls.out.fit();
+        } else if full {
+            tls.out_room = (tls.out_room * 2).min(OUT_LIMIT);
+        }
+        flushed
     }
 
     /// Sends close_notify and ends our direction; the client may go on sending.
@@ -231,7 +245,9 @@ impl ServerStream {
 
 impl Tls {
     fn new(handshake: Handshake, server_name: Option<String>) -> Result<Self, TlsError> {
-        let Handshake { connection, incoming, out, .. } = handshake;
+        let Handshake { connection, incoming, mut out, .. } = handshake;
+        // The ticket in it may wait for as long as the client says nothing.
+        out.fit();
         let version = connection.protocol_version().unwrap_or(ProtocolVersion::TLSv1_2);
         let alpn = connection.alpn_protocol().map(<[u8]>::to_vec);
         let (secrets, keys) = connection.dangerous_into_kernel_connection()?;
@@ -243,6 +259,7 @@ impl Tls {
             partial: incoming,
             plain: BytesMut::new(),
             out,
+            out_room: OUT_SLOW,
             idle_records: 0,
             update_owed: false,
             renegotiation_refused: false,

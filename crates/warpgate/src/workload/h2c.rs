@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     future::poll_fn,
+    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use h2::{
     RecvStream, SendStream,
     client::{self, ResponseFuture, SendRequest},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, response::Parts};
 use mezu_model::{Headers, Known, ResponseHead, known};
 use mezu_runtime::{Scope, spawn_local};
 use tokio::time::timeout;
@@ -21,6 +22,7 @@ use super::{
     BadResponse, Fault, Workload, chunked,
     edge_stream::{EdgeStream, Incoming, Request},
     forward::{self, Facts},
+    response::MAX_INTERIM,
 };
 
 const MIB: u32 = 1024 * 1024;
@@ -200,9 +202,11 @@ async fn download<S: EdgeStream>(
     let limits = &workload.shared.limits;
     // A gRPC call may be a subscription that says nothing for long.
     let first_byte = if grpc { limits.stream_idle_long } else { limits.workload_first_byte };
-    let response = timeout(first_byte, response).await.map_err(|_| Fault::Timeout)?.map_err(fault)?;
-    let (parts, mut body) = response.into_parts();
+    let (parts, mut body) = final_head(stream, response, first_byte).await?;
     let head = response_head(&parts)?;
+    if head.status < 200 {
+        return Err(BadResponse::Status.into());
+    }
     if body.is_end_stream() {
         return stream.borrow_mut().send_response(&head, b"", true).map(|_| ());
     }
@@ -225,6 +229,46 @@ async fn download<S: EdgeStream>(
         trailers if !trailers.is_empty() => stream.borrow_mut().send_trailers(&trailers),
         _ => poll_fn(|cx| stream.borrow_mut().poll_send(cx, b"", true)).await.map(|_| ()),
     }
+}
+
+/// Passes interim heads on until the final one comes; each may be waited for as long as `patience`.
+async fn final_head<S: EdgeStream>(
+    stream: &RefCell<&mut S>,
+    mut response: ResponseFuture,
+    patience: Duration,
+) -> Result<(Parts, RecvStream), Fault> {
+    for _ in 0..=MAX_INTERIM {
+        match timeout(patience, next_head(&mut response)).await.map_err(|_| Fault::Timeout)?.map_err(fault)? {
+            Came::Final(response) => return Ok(response.into_parts()),
+            Came::Interim(parts) => {
+                let mut head = response_head(&parts)?;
+                // Nothing changes protocols here (RFC 9113 §8.6).
+                if !head.is_interim() {
+                    return Err(BadResponse::Status.into());
+                }
+                head.headers.remove(known::CONTENT_LENGTH);
+                stream.borrow_mut().send_response(&head, b"", false)?;
+            }
+        }
+    }
+    Err(BadResponse::TooManyInterim.into())
+}
+
+/// A head of an answer.
+enum Came {
+    Interim(Parts),
+    Final(http::Response<RecvStream>),
+}
+
+async fn next_head(response: &mut ResponseFuture) -> Result<Came, h2::Error> {
+    poll_fn(|cx| {
+        // The future itself throws interim heads away, so they are taken out first. It also tells what went wrong.
+        if let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+            return Poll::Ready(Ok(Came::Interim(interim.into_parts().0)));
+        }
+        Pin::new(&mut *response).poll(cx).map_ok(Came::Final)
+    })
+    .await
 }
 
 async fn idle<T>(limit: Duration, wait: impl Future<Output = T>) -> Result<T, Fault> {
@@ -253,11 +297,8 @@ async fn deliver<S: EdgeStream>(stream: &RefCell<&mut S>, mut data: &[u8]) -> Re
     Ok(())
 }
 
-fn response_head(parts: &http::response::Parts) -> Result<ResponseHead, Fault> {
+fn response_head(parts: &Parts) -> Result<ResponseHead, Fault> {
     let mut head = ResponseHead::new(parts.status.as_u16());
-    if head.status < 200 {
-        return Err(BadResponse::Status.into());
-    }
     head.headers = as_headers(&parts.headers)?;
     if head.headers.count(known::CONTENT_LENGTH) > 1 {
         return Err(BadResponse::Framing.into());

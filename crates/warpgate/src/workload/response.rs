@@ -15,7 +15,7 @@ use super::{
 /// Hard bounds on a response head.
 const MAX_HEAD: usize = 32 * 1024;
 const MAX_FIELDS: usize = 100;
-const MAX_INTERIM: u32 = 8;
+pub(crate) const MAX_INTERIM: u32 = 8;
 
 /// What was asked, as far as it decides how the answer is framed.
 #[derive(Debug, Clone, Copy, Default)]

@@ -31,6 +31,7 @@ pub(super) struct Fake {
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub interim: Vec<u16>,
+    pub last_interim: Option<ResponseHead>,
     pub head: Option<ResponseHead>,
     pub body: Vec<u8>,
     pub frames: usize,
@@ -90,6 +91,7 @@ impl EdgeStream for Fake {
         assert!(said.head.is_none(), "two heads");
         if head.is_interim() {
             said.interim.push(head.status);
+            said.last_interim = Some(head.clone());
             return Ok(0);
         }
         said.head = Some(head.clone());

@@ -137,6 +137,72 @@ fn trailers_only_answers_and_resets() {
     });
 }
 
+fn interim(status: u16) -> http::Response<()> {
+    let head = http::Response::builder().status(status).header("link", "</a.css>; rel=preload");
+    head.header("mezu-ray", "1").body(()).unwrap()
+}
+
+#[test]
+fn interim_answers_are_passed_on_as_they_come() {
+    local(async {
+        let workload = server(|request, mut respond| async move {
+            for status in [100, 103, 103] {
+                respond.send_informational(interim(status)).unwrap();
+            }
+            // The client sends its body once it was told to go on.
+            let mut body = request.into_body();
+            assert_eq!(body.data().await.unwrap().unwrap(), "hello");
+            let mut out = respond.send_response(http::Response::new(()), false).unwrap();
+            assert!(send(&mut out, Bytes::from_static(b"done"), true).await);
+        })
+        .await;
+        let (mut stream, edge, said) = stream();
+        let mut call = grpc("/", b"");
+        call.end = false;
+        let client = async {
+            while said.borrow().interim.len() < 3 {
+                tokio::task::yield_now().await;
+            }
+            edge.send(Ok(Incoming::Data(Bytes::from_static(b"hello")))).await.unwrap();
+            edge.send(Ok(Incoming::End)).await.unwrap();
+        };
+        let (served, ()) = tokio::join!(ask(&workload, &mut stream, call), client);
+        served.unwrap();
+        let said = said.borrow();
+        assert_eq!((said.interim.as_slice(), said.status()), (&[100, 103, 103][..], 200));
+        assert_eq!((said.body.as_slice(), said.ended), (&b"done"[..], true));
+        let early = said.last_interim.as_ref().unwrap();
+        assert_eq!(early.headers.len(), 1, "reserved names go no further: {early:?}");
+        assert!(early.headers.find_name(b"link").is_some());
+    });
+}
+
+#[test]
+fn interim_answers_without_end_and_switched_protocols_are_refused() {
+    local(async {
+        let workload = server(|request, mut respond| async move {
+            if request.uri().path() == "/switch" {
+                respond.send_informational(http::Response::builder().status(101).body(()).unwrap()).unwrap();
+                return respond.send_response(http::Response::new(()), true).map(drop).unwrap();
+            }
+            let most = if request.uri().path() == "/most" { MAX_INTERIM } else { MAX_INTERIM + 1 };
+            for _ in 0..most {
+                respond.send_informational(interim(103)).unwrap();
+            }
+            respond.send_response(http::Response::new(()), true).unwrap();
+        })
+        .await;
+        for (path, outcome) in [
+            ("/most", Ok(())),
+            ("/more", Err(BadResponse::TooManyInterim.into())),
+            ("/switch", Err(BadResponse::Status.into())),
+        ] {
+            let (mut stream, _edge, _) = stream();
+            assert_eq!(ask(&workload, &mut stream, grpc(path, b"x")).await, outcome, "{path}");
+        }
+    });
+}
+
 #[test]
 fn a_connection_that_went_away_is_replaced() {
     local(async {

@@ -6,6 +6,7 @@
 
 pub mod calendar;
 pub mod email;
+pub mod fields;
 pub mod head;
 pub mod headers;
 pub mod id;

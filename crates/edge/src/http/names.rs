@@ -2,7 +2,8 @@
 //!
 //! Must never: tell one name from another by how it is spelled; all are lowercased and checked first.
 
-use mezu_model::{Headers, Known, headers::MAX_NAME, known};
+pub(crate) use mezu_model::fields::{is_dropped, is_hop_by_hop};
+use mezu_model::{Headers, Known, fields, headers::MAX_NAME, known};
 
 use super::BadRequest;
 
@@ -11,55 +12,13 @@ use super::BadRequest;
 pub fn strip_response(headers: &mut Headers) {
     headers.retain(|h| match h.known {
         Some(known) => !is_hop_by_hop(known) && known != known::MEZU_RAY,
-        None => !is_reserved(h.name) && !h.name.starts_with(b"proxy-"),
+        None => !fields::is_reserved(None, h.name) && !h.name.starts_with(b"proxy-"),
     });
 }
 
-/// Fields that never cross the edge (RFC 9110 §7.6.1).
-pub(crate) fn is_hop_by_hop(known: Known) -> bool {
-    matches!(
-        known,
-        known::CONNECTION
-            | known::KEEP_ALIVE
-            | known::PROXY_CONNECTION
-            | known::PROXY_AUTHENTICATE
-            | known::PROXY_AUTHORIZATION
-            | known::TE
-            | known::TRANSFER_ENCODING
-            | known::UPGRADE
-    )
-}
-
-/// Whether a trailer may go on: never what frames, routes, authenticates or is reserved (RFC 9110 §6.5.1).
+/// Whether a trailer may go on.
 pub(crate) fn is_trailer(name: &[u8]) -> bool {
-    match Known::lookup(name) {
-        Some(known) => {
-            !is_hop_by_hop(known)
-                && !matches!(
-                    known,
-                    known::HOST
-                        | known::CONTENT_LENGTH
-                        | known::CONTENT_TYPE
-                        | known::CONTENT_ENCODING
-                        | known::CONTENT_RANGE
-                        | known::TRAILER
-                        | known::EXPECT
-                        | known::AUTHORIZATION
-                        | known::COOKIE
-                        | known::SET_COOKIE
-                        | known::FORWARDED
-                        | known::X_REAL_IP
-                        | known::X_FORWARDED_FOR
-                        | known::X_FORWARDED_HOST
-                        | known::X_FORWARDED_PORT
-                        | known::X_FORWARDED_PROTO
-                        | known::X_FORWARDED_SERVER
-                        | known::CACHE_CONTROL
-                        | known::MEZU_RAY
-                )
-        }
-        None => !is_dropped(name),
-    }
+    fields::is_trailer(Known::lookup(name), name)
 }
 
 /// Lowercases into `lower`; anything outside `[A-Za-z0-9-]` is refused (threat 1: `_` and `.` are read as `-` by
@@ -129,27 +88,4 @@ pub(crate) fn digits(mut value: u64, room: &mut [u8; 20]) -> &[u8] {
         }
     }
     room.get(20 - used..).unwrap_or_default()
-}
-
-/// Lowercase names that are dropped wherever they come from a client.
-#[inline]
-pub(super) fn is_dropped(name: &[u8]) -> bool {
-    match name.first() {
-        Some(b'x') => {
-            is_reserved(name)
-                || name.starts_with(b"x-forwarded-")
-                || name == b"x-forwarded"
-                || name.starts_with(b"x-original-")
-                || name.starts_with(b"x-rewrite-")
-        }
-        Some(b'm') => is_reserved(name),
-        Some(b'p') => name.starts_with(b"proxy-"),
-        Some(b'h') => name == b"http2-settings",
-        _ => false,
-    }
-}
-
-/// Names only Mezusphere may set.
-fn is_reserved(name: &[u8]) -> bool {
-    name.starts_with(b"mezu-") || name.starts_with(b"x-mezu-")
 }

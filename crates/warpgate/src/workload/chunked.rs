@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use mezu_model::{Headers, known};
+use mezu_model::{Headers, fields};
 
 use super::BadResponse;
 
@@ -154,56 +154,27 @@ fn trailer_section(rest: &[u8]) -> Result<Option<(Trailers, usize)>, BadResponse
         [] | [b'\r'] => return Ok(None),
         _ => {}
     }
-    let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
-    match httparse::parse_headers(rest, &mut fields) {
+    let mut room = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
+    match httparse::parse_headers(rest, &mut room) {
         Ok(httparse::Status::Partial) if rest.len() > MAX_TRAILERS => Err(BadResponse::TooLarge),
         Ok(httparse::Status::Partial) => Ok(None),
-        Ok(httparse::Status::Complete((used, fields))) => {
+        Ok(httparse::Status::Complete((used, parsed))) => {
             if used > MAX_TRAILERS || has_bare_line_feed(rest.get(..used).unwrap_or_default()) {
                 return Err(BadResponse::Head);
             }
             let mut trailers = Box::new(Headers::new());
-            for field in fields {
+            for field in parsed {
                 // Names outside [A-Za-z0-9-] are left out; bad values are not forgiven.
                 match trailers.push(field.name.as_bytes(), field.value) {
                     Ok(()) | Err(mezu_model::InvalidHeader::Name) => {}
                     Err(_) => return Err(BadResponse::Head),
                 }
             }
-            trailers.retain(|field| !is_forbidden(field));
+            trailers.retain(|field| fields::is_trailer(field.known, field.name));
             Ok(Some((Some(trailers), used)))
         }
         Err(httparse::Error::TooManyHeaders) => Err(BadResponse::TooLarge),
         Err(_) => Err(BadResponse::Head),
-    }
-}
-
-/// Fields that frame, route or authenticate must not come late (RFC 9110 §6.5.1), nor may reserved names.
-pub(crate) fn is_forbidden(field: mezu_model::Header<'_>) -> bool {
-    match field.known {
-        Some(
-            known::HOST
-            | known::CONTENT_LENGTH
-            | known::TRANSFER_ENCODING
-            | known::CONNECTION
-            | known::KEEP_ALIVE
-            | known::UPGRADE
-            | known::TE
-            | known::TRAILER
-            | known::CONTENT_ENCODING
-            | known::CONTENT_TYPE
-            | known::CONTENT_RANGE
-            | known::SET_COOKIE
-            | known::COOKIE
-            | known::AUTHORIZATION
-            | known::PROXY_AUTHORIZATION
-            | known::PROXY_AUTHENTICATE
-            | known::PROXY_CONNECTION
-            | known::CACHE_CONTROL
-            | known::EXPECT
-            | known::RANGE,
-        ) => true,
-        known => super::forward::is_reserved(known, field.name),
     }
 }
 
@@ -219,6 +190,8 @@ pub(crate) fn has_bare_line_feed(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use mezu_model::known;
+
     use super::*;
 
     type Whole = (Vec<u8>, usize, bool, Trailers);

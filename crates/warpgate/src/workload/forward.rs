@@ -6,16 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use mezu_model::{Context, Headers, Known, Protocol, RequestHead, Scheme, known};
-
-/// Whether a name is reserved for Mezusphere in either direction.
-#[inline]
-pub(crate) fn is_reserved(known: Option<Known>, name: &[u8]) -> bool {
-    match known {
-        Some(known) => known == known::MEZU_RAY,
-        None => name.starts_with(b"mezu-") || name.starts_with(b"x-mezu-"),
-    }
-}
+use mezu_model::{Context, Header, Headers, Known, Protocol, RequestHead, Scheme, fields, known};
 
 /// Whether a request field must not come from the client: reserved, hop-by-hop, framing, or written here.
 #[inline]
@@ -45,13 +36,13 @@ pub(crate) fn is_ours(known: Option<Known>, name: &[u8]) -> bool {
             | known::MEZU_RAY,
         ) => true,
         Some(_) => false,
-        None => is_unknown_ours(name),
+        None => fields::is_dropped(name),
     }
 }
 
-fn is_unknown_ours(name: &[u8]) -> bool {
-    const PREFIXES: [&[u8]; 5] = [b"mezu-", b"x-mezu-", b"x-forwarded-", b"x-original-", b"x-rewrite-"];
-    matches!(name.first(), Some(b'm' | b'x')) && PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+/// Whether a request's trailer may go on to the workload: one that says what the head says of the client never.
+pub(crate) fn is_trailer(field: Header<'_>) -> bool {
+    fields::is_trailer(field.known, field.name) && !is_ours(field.known, field.name)
 }
 
 /// Text of at most `N` bytes on the stack.

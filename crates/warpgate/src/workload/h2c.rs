@@ -14,12 +14,12 @@ use h2::{
     client::{self, ResponseFuture, SendRequest},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, response::Parts};
-use mezu_model::{Headers, Known, ResponseHead, known};
+use mezu_model::{Headers, Known, ResponseHead, fields, known};
 use mezu_runtime::{Scope, spawn_local};
 use tokio::time::timeout;
 
 use super::{
-    BadResponse, Fault, Workload, chunked,
+    BadResponse, Fault, Workload,
     edge_stream::{EdgeStream, Incoming, Request},
     forward::{self, Facts},
     response::MAX_INTERIM,
@@ -185,7 +185,7 @@ async fn send(out: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> bool {
 
 fn as_map(trailers: &Headers) -> HeaderMap {
     let mut map = HeaderMap::new();
-    for field in trailers.iter().filter(|field| !chunked::is_forbidden(*field)) {
+    for field in trailers.iter().filter(|field| forward::is_trailer(*field)) {
         let _ = append(&mut map, field.name, field.value);
     }
     map
@@ -224,7 +224,7 @@ async fn download<S: EdgeStream>(
     }
     let trailers = idle(limits.stream_idle_long, body.trailers()).await?.map_err(fault)?;
     let mut trailers = trailers.map(|map| as_headers(&map)).transpose()?.unwrap_or_default();
-    trailers.retain(|field| !chunked::is_forbidden(field));
+    trailers.retain(|field| fields::is_trailer(field.known, field.name));
     match trailers {
         trailers if !trailers.is_empty() => stream.borrow_mut().send_trailers(&trailers),
         _ => poll_fn(|cx| stream.borrow_mut().poll_send(cx, b"", true)).await.map(|_| ()),
@@ -304,18 +304,8 @@ fn response_head(parts: &Parts) -> Result<ResponseHead, Fault> {
         return Err(BadResponse::Framing.into());
     }
     head.headers.retain(|field| {
-        let hop = matches!(
-            field.known,
-            Some(
-                known::CONNECTION
-                    | known::KEEP_ALIVE
-                    | known::TRANSFER_ENCODING
-                    | known::UPGRADE
-                    | known::TE
-                    | known::PROXY_CONNECTION
-            )
-        );
-        !hop && !forward::is_reserved(field.known, field.name)
+        let hop = field.known.is_some_and(fields::is_hop_by_hop);
+        !hop && !fields::is_reserved(field.known, field.name)
     });
     Ok(head)
 }

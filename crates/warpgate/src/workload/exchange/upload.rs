@@ -7,7 +7,7 @@ use mezu_model::Headers;
 
 use super::{
     super::{
-        Fault, chunked,
+        Fault,
         connection::MAX_PIECES,
         edge_stream::{EdgeStream, Incoming},
         forward,
@@ -144,10 +144,7 @@ impl<S: EdgeStream> Exchange<'_, S> {
 
     fn end_chunks(&mut self, trailers: Option<&Headers>, data: bool) {
         let mut text = b"0\r\n".to_vec();
-        for field in trailers.into_iter().flat_map(Headers::iter) {
-            if chunked::is_forbidden(field) || forward::is_ours(field.known, field.name) {
-                continue;
-            }
+        for field in trailers.into_iter().flat_map(Headers::iter).filter(|field| forward::is_trailer(*field)) {
             text.extend_from_slice(field.name);
             text.extend_from_slice(b": ");
             text.extend_from_slice(field.value);

@@ -117,6 +117,38 @@ fn both_ways_stream_at_once_and_beyond_the_window() {
 }
 
 #[test]
+fn a_requests_trailers_say_nothing_that_is_ours_to_say() {
+    local(async {
+        let (tell, mut told) = tokio::sync::mpsc::channel(1);
+        let workload = server(move |request, mut respond| {
+            let tell = tell.clone();
+            async move {
+                let mut body = request.into_body();
+                while let Some(piece) = body.data().await {
+                    piece.unwrap();
+                }
+                let trailers = body.trailers().await.unwrap().unwrap();
+                let names: Vec<String> = trailers.keys().map(|name| name.as_str().to_owned()).collect();
+                tell.send(names).await.unwrap();
+                respond.send_response(http::Response::new(()), true).unwrap();
+            }
+        })
+        .await;
+        let (mut stream, edge, _) = stream();
+        let mut call = grpc("/", b"x");
+        call.end = false;
+        let mut trailers = Headers::new();
+        for name in ["x-checksum", "mezu-user", "x-mezu-user", "mezu-ray", "x-forwarded-for", "x-request-id", "cookie"]
+        {
+            trailers.push(name.as_bytes(), b"1").unwrap();
+        }
+        edge.send(Ok(Incoming::Trailers(trailers))).await.unwrap();
+        ask(&workload, &mut stream, call).await.unwrap();
+        assert_eq!(told.recv().await.unwrap(), ["x-checksum"]);
+    });
+}
+
+#[test]
 fn trailers_only_answers_and_resets() {
     local(async {
         let workload = server(|request, mut respond| async move {

@@ -59,6 +59,8 @@ pub(super) struct Front<W, S, F, M> {
     /// Whether there is no request, how many there were, and how far it has been told to leave; since when.
     state: (bool, u32, Leaving),
     since: Instant,
+    /// When it was first told, which no request puts off.
+    announced: Option<Instant>,
     alarm: Alarm,
     /// How fast the client takes what we send, over all streams.
     writing: Pace,
@@ -89,6 +91,7 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
             paused: None,
             state: (true, 0, Leaving::No),
             since: Instant::now(),
+            announced: None,
             alarm: Alarm::default(),
             writing: Pace::writing(&shared.limits),
             unsent: 0,
@@ -259,17 +262,17 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
             self.state = state;
             self.since = Instant::now();
         }
-        if idle && self.streams.holds_memory() {
+        if idle && leaving == Leaving::No && self.streams.holds_memory() {
             ready!(self.alarm.poll_until(cx, self.since + SETTLE));
             self.streams.clear();
         }
-        let patience = match (greeted, idle, leaving) {
-            (false, _, _) => limits.header_read,
-            (true, true, Leaving::No) => limits.keep_alive_h2,
-            (true, _, Leaving::Announced) => LEAVE_WAIT,
+        let deadline = match (greeted, idle, leaving) {
+            (false, _, _) => self.since + limits.header_read,
+            (true, true, Leaving::No) => self.since + limits.keep_alive_h2,
+            (true, _, Leaving::Announced) => *self.announced.get_or_insert_with(Instant::now) + LEAVE_WAIT,
             (true, _, _) => return Poll::Pending,
         };
-        ready!(self.alarm.poll_until(cx, self.since + patience));
+        ready!(self.alarm.poll_until(cx, deadline));
         let mut core = self.shared.core.borrow_mut();
         match (greeted, leaving) {
             (false, _) => return Poll::Ready(()),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use h2::client::Builder;
 use mezu_model::Limits;
 use tokio::{
-    io::AsyncWriteExt,
-    time::{Instant, timeout},
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
     Peer, collect,
-    frames::{PREFACE, frame, good_head},
+    frames::{PREFACE, frame, good_head, split},
     get, raw, run,
 };
 
@@ -34,6 +34,32 @@ fn drain_answers_what_is_under_way_and_what_is_on_its_way() {
         assert!(timeout(Duration::from_secs(5), peer.ended).await.unwrap().unwrap().is_ok());
         timeout(Duration::from_secs(5), peer.front).await.unwrap().unwrap();
     });
+}
+
+#[test]
+fn a_client_that_never_answers_the_goodbye_is_left_in_time_however_busy_it_is() {
+    for every in [700, 1500] {
+        run(async {
+            let mut conn = raw(Limits::default());
+            conn.io.write_all(PREFACE).await.unwrap();
+            conn.drain.begin();
+            let start = Instant::now();
+            let mut heard = Vec::new();
+            // It asks for something again and again, so that it is busy and idle by turns, and its PING never returns.
+            for id in (1..).step_by(2) {
+                if conn.io.write_all(&frame(1, 5, id, &good_head("GET", "/early"))).await.is_err() {
+                    break;
+                }
+                let next = Instant::now() + Duration::from_millis(every);
+                while let Ok(Ok(1..)) = timeout_at(next, conn.io.read_buf(&mut heard)).await {}
+                tokio::time::sleep_until(next).await;
+                assert!(start.elapsed() < Duration::from_secs(8), "it stays for ever");
+            }
+            let goodbyes = split(&heard).iter().filter(|(kind, _)| *kind == 7).count();
+            assert_eq!(goodbyes, 2, "once to announce it, once with the last request that is served");
+            assert!(start.elapsed() >= Duration::from_secs(5), "it had its time to answer");
+        });
+    }
 }
 
 #[test]

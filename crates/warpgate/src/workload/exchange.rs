@@ -11,6 +11,7 @@ pub(crate) use upload::push_hex;
 use std::{
     future::poll_fn,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -29,6 +30,12 @@ use super::{
     websocket::Handshake,
 };
 
+/// So much more of an upload is passed on after the end of its answer: then the connection can be kept. Past it, a new
+/// connection is cheaper.
+pub(crate) const MAX_REST: usize = 64 * 1024;
+/// How long that may take.
+const REST_WAIT: Duration = Duration::from_secs(1);
+
 /// A try under way.
 pub(crate) struct Exchange<'a, S> {
     stream: &'a mut S,
@@ -46,6 +53,8 @@ pub(crate) struct Exchange<'a, S> {
     raw: bool,
     /// Whether something moved since the clock was last set.
     moved: bool,
+    /// Body bytes passed on since the answer ended, once it has ended before the upload.
+    rest: Option<usize>,
 }
 
 /// How far a try got, which decides whether another may follow.
@@ -99,6 +108,7 @@ impl<'a, S: EdgeStream> Exchange<'a, S> {
             touched: Touched::default(),
             raw: false,
             moved: false,
+            rest: None,
         }
     }
 
@@ -108,15 +118,52 @@ impl<'a, S: EdgeStream> Exchange<'a, S> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Finished, Fault>> {
+        if self.rest.is_some() {
+            return self.poll_rest(cx).map(Ok);
+        }
         self.poll_upload(cx)?;
         if let Poll::Ready(done) = self.poll_download(cx) {
-            return Poll::Ready(done.map(|()| self.finished()));
+            done?;
+            if !self.is_worth_finishing() {
+                return Poll::Ready(Ok(self.finished()));
+            }
+            self.rest = Some(0);
+            self.connection.clock.as_mut().reset(Instant::now() + REST_WAIT);
+            return self.poll_rest(cx).map(Ok);
         }
         // The 101 may just have been read, which opens the way up.
         if self.raw && self.upload.state != UploadState::Done {
             self.poll_upload(cx)?;
         }
         self.poll_clock(cx)
+    }
+
+    /// Whether the rest of an upload whose answer has ended may save the connection.
+    fn is_worth_finishing(&self) -> bool {
+        let short = match (self.upload.state, self.upload.framing) {
+            (UploadState::Flowing, Framing::Length(_)) => (1..=MAX_REST as u64).contains(&self.upload.left),
+            (UploadState::Flowing | UploadState::Ended, _) => true,
+            (UploadState::Done | UploadState::Broken, _) => false,
+        };
+        short && self.handshake.is_none() && self.reader.awaits_body() && !self.download.surplus
+    }
+
+    /// Passes on what is left of the upload. The answer stands, so nothing here is a fault.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
+        let moved = self.poll_upload(cx);
+        let over = moved.is_err()
+            || matches!(self.upload.state, UploadState::Done | UploadState::Broken)
+            || self.has_passed_enough();
+        if !over {
+            ready!(self.connection.clock.as_mut().poll(cx));
+        }
+        let finished = self.finished();
+        // Nobody need listen longer to an edge that gave up, or that has had its time.
+        Poll::Ready(Finished { heard_end: finished.heard_end || moved.is_err() || !over, ..finished })
+    }
+
+    fn has_passed_enough(&self) -> bool {
+        self.rest.is_some_and(|passed| passed > MAX_REST)
     }
 
     fn finished(&self) -> Finished {

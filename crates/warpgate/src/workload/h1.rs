@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, time::Duration};
 
-use mezu_model::{Method, Upgrade};
+use mezu_model::{Method, Upgrade, known};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -67,7 +67,11 @@ async fn attempt<S: EdgeStream>(
     if !request.body.is_empty() && handshake.is_none() {
         stage_buffered(connection, request, framing);
     }
-    let asked = Asked { head_only: request.head.method == Method::Head, upgrade: handshake.is_some() };
+    let asked = Asked {
+        head_only: request.head.method == Method::Head,
+        upgrade: handshake.is_some(),
+        expect: request.head.headers.find(known::EXPECT).is_some(),
+    };
     let buffered = (request.body.len(), request.end);
     let handshake = handshake.map(|handshake| (handshake, request.body.clone()));
     let mut exchange = Exchange::new(stream, &workload.shared, connection, asked, framing, buffered, handshake);

@@ -22,6 +22,8 @@ pub(crate) const MAX_INTERIM: u32 = 8;
 pub(crate) struct Asked {
     pub head_only: bool,
     pub upgrade: bool,
+    /// The request waits to be told to go on with its body.
+    pub expect: bool,
 }
 
 /// Reads one response.
@@ -115,6 +117,12 @@ impl Reader {
     /// Whether the connection may carry another request, as far as this response decides it.
     pub(crate) fn keeps_alive(&self) -> bool {
         self.keep_alive
+    }
+
+    /// Whether the workload, its answer given, still takes the rest of the request. One that was asked whether it wants
+    /// a body and answered instead is not to be trusted with it: it might read it as the next request.
+    pub(crate) fn awaits_body(&self) -> bool {
+        self.keep_alive && (!self.asked.expect || self.interim > 0)
     }
 
     pub(crate) fn idle_hint(&self) -> Option<u64> {

@@ -18,7 +18,9 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{edge_stream::Incoming, *};
+use super::{edge_stream::Incoming, exchange::MAX_REST, *};
+
+mod early;
 
 /// A stream whose edge is the test.
 pub(super) struct Fake {

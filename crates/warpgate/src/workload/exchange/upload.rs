@@ -62,7 +62,7 @@ impl<S: EdgeStream> Exchange<'_, S> {
                 self.upload.state = UploadState::Done;
                 continue;
             }
-            if !self.gather(cx)? {
+            if self.has_passed_enough() || !self.gather(cx)? {
                 return Ok(());
             }
         }
@@ -72,13 +72,14 @@ impl<S: EdgeStream> Exchange<'_, S> {
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
         let (mut pieces, mut bytes) = (0, 0);
         let mut last = None;
-        while pieces < MAX_PIECES {
+        while pieces < MAX_PIECES && !self.has_passed_enough() {
             match self.stream.poll_recv(cx) {
                 Poll::Pending => break,
                 Poll::Ready(event) => match event? {
                     Incoming::Data(data) => {
                         pieces += 1;
                         bytes += data.len();
+                        self.rest = self.rest.map(|passed| passed + data.len());
                         self.connection.queue(data);
                     }
                     Incoming::Go => {}

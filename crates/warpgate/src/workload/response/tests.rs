@@ -228,7 +228,7 @@ fn damage_is_read_the_same_however_it_is_cut() {
                 }
             }
         }
-        let asked = Asked { head_only: random(8) == 0, upgrade: random(4) == 0 };
+        let asked = Asked { head_only: random(8) == 0, upgrade: random(4) == 0, expect: random(4) == 0 };
         let whole = read(asked, &input, input.len());
         for step in [1, 1 + random(20)] {
             let cut = read(asked, &input, step);

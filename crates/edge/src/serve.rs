@@ -16,11 +16,16 @@ use crate::worker::Worker;
 impl Serve for Worker {
     async fn serve<X: Exchange>(&self, conn: &ConnInfo, head: &mut RequestHead, exchange: &mut X) {
         let mut watch = Watch::open(self, own_answer::context(conn, exchange.protocol()), head);
+        #[cfg(test)]
+        let trap = crate::tests::panics::Trap::of(watch.head);
         let result = {
             // One snapshot for the whole life of the request; a panic is one request's misfortune.
             let table = self.table();
             let request = Request::new(conn, &watch.context, &mut *watch.head, exchange.body());
-            guard::isolate(self.pass(&table, request, exchange, &mut watch.record)).await
+            let passing = self.pass(&table, request, exchange, &mut watch.record);
+            #[cfg(test)]
+            let passing = trap.around(passing);
+            guard::isolate(passing).await
         };
         if let Err(error) = result.unwrap_or(Err(EdgeError::Internal("panic"))) {
             self.answer(&error, watch.head, &watch.context, exchange, &mut watch.record).await;

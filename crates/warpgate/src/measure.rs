@@ -36,6 +36,10 @@ impl EdgeStream for Sink {
         Poll::Ready(Ok(data.len()))
     }
 
+    fn send_room(&self) -> usize {
+        usize::MAX
+    }
+
     fn send_response(&mut self, _: &ResponseHead, data: &[u8], _: bool) -> Result<usize, Fault> {
         self.bytes += data.len();
         Ok(data.len())

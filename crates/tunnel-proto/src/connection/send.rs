@@ -176,6 +176,13 @@ impl Connection {
         Ok(taken)
     }
 
+    /// How many body bytes [`Connection::send_data`] would take now. A source that is asked for no more than this leaves
+    /// nothing to be kept elsewhere.
+    #[must_use]
+    pub fn send_room(&self, id: StreamId) -> usize {
+        self.streams.get(id).map_or(0, |stream| stream.credit.left().min(self.turns.allowance(stream, self.room())))
+    }
+
     /// Sends trailers, which end this direction.
     ///
     /// # Errors

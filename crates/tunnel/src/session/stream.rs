@@ -80,6 +80,12 @@ impl Stream {
         })
     }
 
+    /// How many body bytes [`Stream::poll_send`] would take now.
+    #[must_use]
+    pub fn send_room(&self) -> usize {
+        self.session.0.state.borrow().connection.send_room(self.id)
+    }
+
     /// Sends all of `data`.
     pub async fn send(&mut self, mut data: &[u8], end: bool) -> Result<(), StreamError> {
         loop {

@@ -88,6 +88,10 @@ impl EdgeStream for Fake {
         Poll::Ready(Ok(taken))
     }
 
+    fn send_room(&self) -> usize {
+        self.said.borrow().window.as_ref().and_then(|window| window.front().copied()).unwrap_or(usize::MAX)
+    }
+
     fn send_response(&mut self, head: &ResponseHead, data: &[u8], end: bool) -> Result<usize, Fault> {
         let mut said = self.said.borrow_mut();
         assert!(said.head.is_none(), "two heads");

@@ -68,6 +68,11 @@ impl EdgeStream for Tunnelled {
     }
 
     #[inline]
+    fn send_room(&self) -> usize {
+        self.stream.send_room()
+    }
+
+    #[inline]
     fn send_response(&mut self, head: &ResponseHead, data: &[u8], end: bool) -> Result<usize, Fault> {
         if !head.is_interim() {
             self.status = Some(head.status);

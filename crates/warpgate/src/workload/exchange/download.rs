@@ -5,16 +5,16 @@ use std::task::{Context, Poll, ready};
 use mezu_model::{Headers, ResponseHead, known};
 
 use super::{
-    super::{BadResponse, Fault, SCRATCH, edge_stream::EdgeStream, response::Step},
+    super::{BadResponse, Fault, edge_stream::EdgeStream, response::Step},
     Exchange,
     upload::UploadState,
 };
 
-/// Reads begin at this size; they grow to all of the scratch while the stream takes everything, and shrink to what it
-/// takes at once when it does not: a fast stream costs fewer calls, a slow one holds little.
-const FIRST_READ: usize = 64 * 1024;
+/// A read brings at most what the stream takes at once, so that nothing of it has to be kept; but no less than this,
+/// because heads and chunk lines count too and tiny reads cost more than a small rest.
 const SMALLEST_READ: usize = 16 * 1024;
 
+#[derive(Default)]
 pub(super) struct Download {
     /// Read but not understood yet, such as half a head.
     pub(super) raw: Vec<u8>,
@@ -27,23 +27,6 @@ pub(super) struct Download {
     /// The end was taken by the stream.
     pub(super) finished: bool,
     pub(super) surplus: bool,
-    /// Size of the next read.
-    pub(super) read: usize,
-}
-
-impl Default for Download {
-    fn default() -> Self {
-        Self {
-            raw: Vec::new(),
-            unsent: Vec::new(),
-            unsent_at: 0,
-            end: false,
-            trailers: None,
-            finished: false,
-            surplus: false,
-            read: FIRST_READ,
-        }
-    }
 }
 
 impl<S: EdgeStream> Exchange<'_, S> {
@@ -58,7 +41,7 @@ impl<S: EdgeStream> Exchange<'_, S> {
             let shared = self.shared;
             let mut scratch = shared.scratch.borrow_mut();
             let carried = self.download.raw.len();
-            let most = (carried + self.download.read).min(scratch.len());
+            let most = carried.saturating_add(self.stream.send_room().max(SMALLEST_READ)).min(scratch.len());
             let Some(room) = scratch.get_mut(carried..most).filter(|room| !room.is_empty()) else {
                 return Poll::Ready(Err(BadResponse::TooLarge.into()));
             };
@@ -192,11 +175,9 @@ impl<S: EdgeStream> Exchange<'_, S> {
         let rest = data.get(taken.unwrap_or(0)..).unwrap_or_default();
         if taken.is_some() && rest.is_empty() {
             self.download.finished = end;
-            self.download.read = self.download.read.saturating_mul(2).min(SCRATCH);
             return Ok(());
         }
         self.download.end = end;
-        self.download.read = taken.unwrap_or(0).max(SMALLEST_READ);
         self.download.unsent.extend_from_slice(rest);
         Ok(())
     }

@@ -65,7 +65,7 @@ pub(crate) enum Item {
     Request(Bytes, RequestPrefix, bool),
     Response(Bytes, ResponsePrefix, bool),
     Data(Bytes),
-    /// Joined small frames.
+    /// The same in memory of its own: joined small frames, and what is not read soon.
     Small(Vec<u8>),
     Trailers(Bytes),
 }
@@ -156,6 +156,15 @@ impl Stream {
     /// Why a writer cannot go on, if so.
     pub(crate) fn reset_reason(&self) -> Option<Reason> {
         self.reset_by_us.or(self.reset_by_peer)
+    }
+
+    /// Holds what waits in memory of its own.
+    pub(crate) fn unpin(&mut self) {
+        for item in &mut self.queue {
+            if let Item::Data(data) = item {
+                *item = Item::Small(data.to_vec());
+            }
+        }
     }
 
     /// Queues body bytes: small ones that nobody has read yet are joined.

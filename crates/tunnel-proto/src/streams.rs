@@ -101,6 +101,14 @@ impl Streams {
         stale.min_by_key(|(since, _)| *since).map(|(_, id)| id)
     }
 
+    /// What has gone unread since `before` moves into memory of its own: as a slice of what was read from the carrier
+    /// at once it keeps a block that is many times its size.
+    pub(crate) fn unpin(&mut self, before: Instant) {
+        for stream in self.slots.iter_mut().filter(|stream| stream.unread_since.is_some_and(|since| since <= before)) {
+            stream.unpin();
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         self.slots.capacity()

@@ -27,6 +27,8 @@ pub(super) trait Asked {
 pub(super) struct Download {
     /// Taken from the gate and not yet by the client.
     piece: Bytes,
+    /// It was found that the client does not take `piece` at once.
+    held_up: bool,
     state: State,
     /// Nothing comes after `piece`.
     last: bool,
@@ -89,8 +91,14 @@ impl Download {
     ) -> Poll<Result<Step, Failure>> {
         if !self.piece.is_empty() {
             return match exchange.poll_send(cx, &mut self.piece) {
-                Poll::Ready(sent) => Poll::Ready(sent.map(|()| Step::Moved).map_err(Failure::from)),
-                Poll::Pending => Poll::Pending,
+                Poll::Ready(sent) => {
+                    self.held_up = false;
+                    Poll::Ready(sent.map(|()| Step::Moved).map_err(Failure::from))
+                }
+                Poll::Pending => {
+                    self.let_go();
+                    Poll::Pending
+                }
             };
         }
         if self.last {
@@ -106,6 +114,14 @@ impl Download {
     /// Whether it waits for the client to take something. How long that may last is for the client's side to say.
     pub(super) fn is_held_up(&self) -> bool {
         !self.piece.is_empty()
+    }
+
+    /// The client takes no more for now, maybe for long: what it did not take moves into memory of its own, for as a
+    /// slice of what a tunnel read at once it holds more than itself.
+    fn let_go(&mut self) {
+        if !std::mem::replace(&mut self.held_up, true) {
+            self.piece = Bytes::copy_from_slice(&self.piece);
+        }
     }
 
     /// Puts what waits on the wire. Ready only if that fails.

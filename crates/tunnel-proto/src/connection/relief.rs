@@ -10,6 +10,8 @@ use super::{Connection, Kind, Reason, StreamId, alarm, tuning};
 
 /// Under pressure a stream that has gone unread this long may be given up. Longer than a request is parked.
 const STALE: Duration = Duration::from_secs(2);
+/// A stream that is read goes unread for less.
+const UNREAD: Duration = Duration::from_millis(100);
 
 impl Connection {
     /// Body bytes were read or dropped: returns credit of the carrier.
@@ -29,6 +31,15 @@ impl Connection {
             if !self.window.is_spent() || !self.give_up_stalest() {
                 return;
             }
+        }
+    }
+
+    /// What is not read shall not hold more memory than it counts for.
+    pub(super) fn unpin_stale(&mut self) {
+        if self.share.held() > 0
+            && let Some(before) = self.now.checked_sub(UNREAD)
+        {
+            self.streams.unpin(before);
         }
     }
 

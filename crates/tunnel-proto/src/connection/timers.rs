@@ -32,6 +32,7 @@ impl Connection {
             self.measure_output();
             self.turns.forget();
             self.relieve();
+            self.unpin_stale();
             self.give_turns();
         } else {
             self.out.shrink();

@@ -351,3 +351,25 @@ fn windows_grow_with_bandwidth_and_delay() {
     assert_eq!(stream.window.size(), 1024 * 1024);
     assert!(pair.gate.window.size() > CARRIER_START);
 }
+
+#[test]
+fn what_nobody_reads_moves_out_of_the_blocks_it_came_in() {
+    let mut pair = Pair::with(|_| {});
+    let (slow, quick) = (pair.open(OpenOptions::default()), pair.open(OpenOptions::default()));
+    pair.edge.send_data(slow, &[7; 10_000], false).unwrap();
+    pair.edge.send_data(quick, &[8; 10_000], false).unwrap();
+    pair.pump();
+    let opened = |event: &Event| if let Event::Opened(id) = event { Some(*id) } else { None };
+    let opened: Vec<_> = pair.gate_events.iter().filter_map(opened).collect();
+    for id in &opened {
+        assert!(matches!(pair.gate.recv(*id), Ok(Some(Incoming::Request(_)))));
+    }
+    let Ok(Some(Incoming::Data(read))) = pair.gate.recv(opened[1]) else { panic!("no data") };
+    drop(read);
+    let later = pair.now + Duration::from_millis(600);
+    pair.gate.handle_timeout(later);
+    let Ok(Some(Incoming::Data(kept))) = pair.gate.recv(opened[0]) else { panic!("no data") };
+    assert_eq!(kept, vec![7; 10_000]);
+    // A block of its own size, and nobody else's.
+    assert_eq!(kept.try_into_mut().map(|kept| kept.capacity()), Ok(10_000));
+}

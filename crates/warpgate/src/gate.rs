@@ -126,7 +126,10 @@ fn prepare(
     status: watch::Sender<Status>,
     scope: Scope,
 ) -> Result<Gate, roots::RootsError> {
-    let roots = roots::load(config.ca.as_deref())?;
+    let (roots, authorities) = roots::load(config.ca.as_deref())?;
+    if let roots::Authorities::Bundled(_) = authorities {
+        tracing::info!("this system has no certificate authorities; those that came with warpgate are used");
+    }
     // The list of authorities is large: a second copy is made only where it is needed.
     let plain_tls = if needs_plain_tls(&config) { Some(roots::client(roots.clone())?) } else { None };
     let tls = Arc::new(mezu_tunnel::carrier::gate_config(roots)?);

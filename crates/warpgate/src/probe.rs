@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use mezu_runtime::Chain;
 use mezu_tunnel::carrier::Io;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
@@ -21,6 +22,8 @@ use crate::{
     gate::{dial, roots},
     workload::files::date,
 };
+
+pub use crate::gate::roots::Authorities;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// As much of an answer as is read for its date.
@@ -60,10 +63,19 @@ pub async fn resolve(edge: &EdgeAddress) -> Result<Vec<SocketAddr>, DialError> {
 }
 
 impl Probe {
+    /// Whose word a certificate is taken on.
+    ///
+    /// # Errors
+    /// When there is nobody.
+    pub fn trust(&self) -> Result<Authorities, ProbeError> {
+        let loaded = roots::load(self.ca.as_deref());
+        loaded.map(|(_, authorities)| authorities).map_err(|error| ProbeError::Setup(Chain(&error).to_string()))
+    }
+
     /// Connects, shakes hands as a tunnel would, and hangs up.
     pub async fn run(&self) -> Result<Seen, ProbeError> {
         let setup = |error: &dyn std::error::Error| ProbeError::Setup(error.to_string());
-        let roots = roots::load(self.ca.as_deref()).map_err(|error| setup(&error))?;
+        let (roots, _) = roots::load(self.ca.as_deref()).map_err(|error| setup(&error))?;
         let tunnel = mezu_tunnel::carrier::gate_config(roots.clone()).map_err(|error| setup(&error))?;
         let plain = roots::client(roots).map_err(|error| setup(&error))?;
         let name = ServerName::try_from(self.edge.host.clone()).map_err(|error| setup(&error))?;

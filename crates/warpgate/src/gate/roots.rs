@@ -1,4 +1,7 @@
 //! Whom to trust: the system's certificate authorities, and those the user adds.
+//!
+//! A system that has none, such as a container with nothing but a program in it, gets those that came with Warpgate:
+//! what public sites are verified by. They are as old as the program, so the system's go first.
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -16,16 +19,40 @@ pub(crate) enum RootsError {
     Read(PathBuf, #[source] io::Error),
     #[error("{} holds no usable certificate in PEM form", .0.display())]
     Empty(PathBuf),
-    #[error("no certificate authorities on this system and no --ca given; install ca-certificates")]
+    #[error("no usable certificate where SSL_CERT_FILE or SSL_CERT_DIR says; correct or unset it")]
     None,
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
 }
 
-/// The system's roots and those in `ca`.
-pub(crate) fn load(ca: Option<&Path>) -> Result<RootCertStore, RootsError> {
+/// Where the authorities came from that are not the user's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorities {
+    /// The system's, so many.
+    System(usize),
+    /// The system has none; these came with Warpgate.
+    Bundled(usize),
+}
+
+/// The system's roots, or the bundled ones, and those in `ca`.
+pub(crate) fn load(ca: Option<&Path>) -> Result<(RootCertStore, Authorities), RootsError> {
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
+    assemble(rustls_native_certs::load_native_certs().certs, named, ca)
+}
+
+/// `named`: the user has said which file or folder holds the system's. Then others are not trusted in their place.
+fn assemble(
+    system: Vec<CertificateDer<'static>>,
+    named: bool,
+    ca: Option<&Path>,
+) -> Result<(RootCertStore, Authorities), RootsError> {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(system);
+    let mut authorities = Authorities::System(roots.len());
+    if roots.is_empty() && !named {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        authorities = Authorities::Bundled(roots.len());
+    }
     if let Some(path) = ca {
         let before = roots.len();
         roots.add_parsable_certificates(read(path)?);
@@ -33,7 +60,7 @@ pub(crate) fn load(ca: Option<&Path>) -> Result<RootCertStore, RootsError> {
             return Err(RootsError::Empty(path.to_owned()));
         }
     }
-    if roots.is_empty() { Err(RootsError::None) } else { Ok(roots) }
+    if roots.is_empty() { Err(RootsError::None) } else { Ok((roots, authorities)) }
 }
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
@@ -97,5 +124,51 @@ impl ServerCertVerifier for Unverified {
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn certificate() -> rcgen::Certificate {
+        rcgen::generate_simple_self_signed(["ca.test".to_owned()]).unwrap().cert
+    }
+
+    #[test]
+    fn a_system_without_authorities_gets_the_bundled_ones() {
+        let (roots, authorities) = assemble(Vec::new(), false, None).unwrap();
+        assert!(roots.len() > 50);
+        assert_eq!(authorities, Authorities::Bundled(roots.len()));
+        // Nonsense is as good as nothing.
+        let nonsense = vec![CertificateDer::from_slice(b"nonsense").into_owned()];
+        assert_eq!(assemble(nonsense, false, None).unwrap().1, authorities);
+    }
+
+    #[test]
+    fn a_system_with_authorities_keeps_to_them() {
+        let (roots, authorities) = assemble(vec![certificate().der().clone()], false, None).unwrap();
+        assert_eq!((roots.len(), authorities), (1, Authorities::System(1)));
+    }
+
+    #[test]
+    fn a_place_that_the_user_named_is_not_made_up_for() {
+        assert!(matches!(assemble(Vec::new(), true, None), Err(RootsError::None)));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ca.pem");
+        std::fs::write(&file, certificate().pem()).unwrap();
+        let (roots, authorities) = assemble(Vec::new(), true, Some(&file)).unwrap();
+        assert_eq!((roots.len(), authorities), (1, Authorities::System(0)), "only the user's own");
+    }
+
+    #[test]
+    fn the_users_own_come_on_top() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ca.pem");
+        std::fs::write(&file, certificate().pem()).unwrap();
+        let alone = assemble(Vec::new(), false, None).unwrap().0.len();
+        let (roots, authorities) = assemble(Vec::new(), false, Some(&file)).unwrap();
+        assert_eq!((roots.len(), authorities), (alone + 1, Authorities::Bundled(alone)));
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use warpgate::{
-    EdgeAddress,
-    probe::{self, Probe, ProbeError},
+    DialError, EdgeAddress,
+    probe::{self, Authorities, Probe, ProbeError},
 };
 
 use super::{Finding, Verdict};
@@ -39,6 +39,7 @@ pub(crate) async fn all(args: &ConnectArgs, file: &File, edge: &EdgeAddress) -> 
     }
     let ca = args.ca.clone().or_else(|| file.ca.clone());
     let probe = Probe { edge: edge.clone(), proxy, ca };
+    findings.push(trust(&probe.trust()));
     if named {
         findings.extend(way(&probe).await);
     } else {
@@ -66,6 +67,21 @@ async fn name(edge: &EdgeAddress) -> Finding {
     }
 }
 
+fn trust(authorities: &Result<Authorities, ProbeError>) -> Finding {
+    match authorities {
+        Ok(Authorities::System(0)) => Finding::good("trust", "the authorities given with --ca, and no others"),
+        Ok(Authorities::System(many)) => {
+            Finding::good("trust", format!("{many} certificate authorities of this system"))
+        }
+        Ok(Authorities::Bundled(many)) => Finding::warn(
+            "trust",
+            format!("this system has no certificate authorities; {many} that came with warpgate are used"),
+            "install the package ca-certificates, so that they stay up to date",
+        ),
+        Err(error) => Finding::bad("trust", error.to_string(), "correct --ca, SSL_CERT_FILE or SSL_CERT_DIR"),
+    }
+}
+
 /// Port, TLS and clock come out of one connection.
 async fn way(probe: &Probe) -> Vec<Finding> {
     let place = probe.edge.to_string();
@@ -77,17 +93,14 @@ async fn way(probe: &Probe) -> Vec<Finding> {
             vec![port, tls, skew(seen.clock_ahead)]
         }
         Err(ProbeError::Dial(error)) => {
-            let fix = format!(
-                "allow outbound TCP to port {} in the firewall, or set HTTPS_PROXY if this network needs a proxy",
-                probe.edge.port
-            );
+            let fix = dial_fix(&error, probe.edge.port);
             let seen = mezu_runtime::Chain(&error).to_string();
             vec![Finding::bad("port", seen, fix), Finding::skipped("tls", "no connection"), clock(None)]
         }
         Err(ProbeError::Setup(text)) => {
             vec![
                 Finding::skipped("port", "trust cannot be set up"),
-                Finding::bad("tls", text, "correct --ca"),
+                Finding::bad("tls", text, "see above: trust"),
                 clock(None),
             ]
         }
@@ -96,6 +109,19 @@ async fn way(probe: &Probe) -> Vec<Finding> {
             let hint = clock(Some(&text));
             vec![port, Finding::bad("tls", text.clone(), tls_fix(&text)), hint]
         }
+    }
+}
+
+fn dial_fix(error: &DialError, port: u16) -> String {
+    match error {
+        DialError::Connect(_, source) if source.kind() == std::io::ErrorKind::ConnectionRefused => format!(
+            "nothing listens on port {port} there: is the edge running, and is this its HTTPS port? `mezusphere status` \
+             on its machine shows it"
+        ),
+        DialError::Proxy(..) | DialError::ProxyTls(..) => "correct --proxy, HTTPS_PROXY or ALL_PROXY".to_owned(),
+        _ => format!(
+            "allow outbound TCP to port {port} in the firewall, or set HTTPS_PROXY if this network needs a proxy"
+        ),
     }
 }
 
@@ -173,5 +199,21 @@ fn key(args: &ConnectArgs, file: &File) -> Finding {
             mezu_runtime::Chain(&error).to_string(),
             "make one on the edge with `mezusphere key create` and keep it here with `warpgate login`",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_word_is_taken_is_told() {
+        let of = |authorities| trust(&authorities);
+        assert_eq!(of(Ok(Authorities::System(140))).verdict, Verdict::Good);
+        let bundled = of(Ok(Authorities::Bundled(146)));
+        assert_eq!(bundled.verdict, Verdict::Warn);
+        assert!(bundled.seen.contains("146 that came with warpgate"), "{}", bundled.seen);
+        let none = of(Err(ProbeError::Setup("nobody".into())));
+        assert_eq!((none.verdict, none.seen.as_str()), (Verdict::Bad, "nobody"));
     }
 }

@@ -78,7 +78,7 @@ if [ "${1:-}" = lint ]; then
   finish
 fi
 
-need_commands curl=curl git=git h2load=nghttp2-client openssl=openssl setpriv=util-linux python3=python3 node=nodejs npm=npm valgrind=valgrind
+need_commands curl=curl git=git h2load=nghttp2-client openssl=openssl setpriv=util-linux python3=python3 node=nodejs npm=npm valgrind=valgrind pg_ctlcluster=postgresql
 step "peers that others wrote" bash scripts/test-peers.sh
 lint
 

@@ -16,6 +16,7 @@
 pub mod client;
 pub mod http1;
 pub mod peers;
+pub mod postgres;
 pub mod process;
 pub mod target;
 pub mod websocket;

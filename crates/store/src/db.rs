@@ -1,104 +1,275 @@
 //! The one file that knows which database this is.
 //!
-//! SQLite in write-ahead mode: one connection writes, a few read. `synchronous=FULL` makes an acknowledged write
-//! survive a power cut. Writes begin with `BEGIN IMMEDIATE`, so that none fails half-way for lack of the write lock.
+//! One connection writes, a few read; a read sees one moment. SQL is written once for both: `$1` placeholders, integers,
+//! text and bytes only. `&'static str` is the only SQL there is, so nothing from outside can become a part of it.
+//!
+//! SQLite runs in write-ahead mode, where `synchronous=FULL` makes an acknowledged write survive a power cut. Writes
+//! begin with `BEGIN IMMEDIATE`, so that none fails half-way for lack of the write lock. In PostgreSQL an advisory lock
+//! does the same: there too one write happens at a time, whatever the number of processes.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Pool, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Pool, Postgres, Row as _, SqlSafeStr, Sqlite};
 
-use crate::StoreError;
+use crate::url::{Place, StoreUrl};
+use crate::value::{Value, args};
+use crate::{StoreError, error};
 
-pub(crate) type Database = sqlx::Sqlite;
-pub(crate) type Write = Transaction<'static, Database>;
-pub(crate) type Row = sqlx::sqlite::SqliteRow;
-type Connected = sqlx::SqliteConnection;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+pub(crate) static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
+pub(crate) static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 
 /// How long a write waits for another process that holds the lock, such as a person with `sqlite3`.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a question waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
+/// What each connection to PostgreSQL is told: no wait without an end.
+const SETTINGS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '30s'; \
+                        SET idle_in_transaction_session_timeout = '60s'";
+/// The advisory lock of writers: "mezu" in ASCII.
+const WRITER: i64 = 0x6d65_7a75;
 
 #[derive(Clone)]
-pub(crate) struct Db {
-    writer: Pool<Database>,
-    readers: Pool<Database>,
+pub(crate) enum Db {
+    Sqlite(Pools<Sqlite>),
+    Postgres(Pools<Postgres>),
+}
+
+pub(crate) struct Pools<D: sqlx::Database> {
+    writer: Pool<D>,
+    readers: Pool<D>,
+}
+
+impl<D: sqlx::Database> Clone for Pools<D> {
+    fn clone(&self) -> Self {
+        Self { writer: self.writer.clone(), readers: self.readers.clone() }
+    }
+}
+
+/// A transaction. Dropped before its commit, it has changed nothing.
+pub(crate) enum Tx {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
 
 impl Db {
-    pub(crate) async fn open(file: &Path) -> Result<Self, StoreError> {
-        let open = |source| StoreError::Open { file: file.display().to_string(), source };
-        create_private(file).map_err(|error| open(sqlx::Error::Io(error)))?;
-        let options = options(file);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(open)?;
-        MIGRATIONS
-            .run(&writer)
-            .await
-            .map_err(|source| StoreError::Migrate { file: file.display().to_string(), source: Box::new(source) })?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "on")).await.map_err(open)?;
-        Ok(Self { writer, readers })
+    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        let open = |source| StoreError::Open { file: url.to_string(), source };
+        let migrate = |source: MigrateError| StoreError::Migrate { file: url.to_string(), source: Box::new(source) };
+        match &url.0 {
+            Place::File(file) => {
+                create_private(file).map_err(|error| open(sqlx::Error::Io(error)))?;
+                let options = sqlite(file);
+                let writer = pool(1).connect_with(options.clone()).await.map_err(open)?;
+                SQLITE.run(&writer).await.map_err(migrate)?;
+                let readers = pool(READERS).connect_with(options.pragma("query_only", "on")).await.map_err(open)?;
+                Ok(Self::Sqlite(Pools { writer, readers }))
+            }
+            Place::Server(server) => {
+                let options =
+                    PgConnectOptions::clone(server).application_name("mezusphere").disable_statement_logging();
+                // Without the time limits of a question: a migration may take as long as it must.
+                let mut migrator = sqlx::PgConnection::connect_with(&options).await.map_err(open)?;
+                POSTGRES.run(&mut migrator).await.map_err(migrate)?;
+                migrator.close().await.map_err(open)?;
+                let limited = |connections| {
+                    pool::<Postgres>(connections).after_connect(move |connection, _| {
+                        Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
+                    })
+                };
+                let writer = limited(1).connect_with(options.clone()).await.map_err(open)?;
+                let readers = limited(READERS).connect_with(options).await.map_err(open)?;
+                Ok(Self::Postgres(Pools { writer, readers }))
+            }
+        }
     }
 
     /// Begins a write. Nothing but the database may be awaited before it is committed.
-    pub(crate) async fn write(&self) -> Result<Write, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite(pools) => Ok(Tx::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres(pools) => {
+                // Each statement sees what was committed before it, so all after the lock see the writes before.
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+                let mut write = Tx::Postgres(pools.writer.begin_with(begin).await?);
+                write.run("SELECT pg_advisory_xact_lock($1)", args![WRITER]).await?;
+                Ok(write)
+            }
+        }
     }
 
     /// Begins a read that sees one moment, however many questions it asks.
-    pub(crate) async fn read(&self) -> Result<Write, StoreError> {
-        Ok(self.readers.begin().await?)
-    }
-
-    pub(crate) async fn revision(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT revision FROM state").fetch_one(&self.readers).await?)
+    pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite(pools) => Ok(Tx::Sqlite(pools.readers.begin().await?)),
+            Self::Postgres(pools) => {
+                Ok(Tx::Postgres(pools.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+            }
+        }
     }
 
     pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pools) => pools.close().await,
+            Self::Postgres(pools) => pools.close().await,
+        }
+    }
+}
+
+impl<D: sqlx::Database> Pools<D> {
+    async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 }
 
-/// Raises the revision and commits: the end of every write that an edge must hear of.
-pub(crate) async fn commit(mut write: Write) -> Result<(), StoreError> {
-    sqlx::query("UPDATE state SET revision = revision + 1").execute(&mut *write).await?;
-    Ok(write.commit().await?)
+/// A statement with its arguments, for either database.
+macro_rules! query {
+    ($sql:expr, $args:expr) => {
+        $args.into_iter().fold(sqlx::query($sql), |query, arg| match arg {
+            Value::Int(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Blob(value) => query.bind(value),
+        })
+    };
+}
+
+impl Tx {
+    /// Runs a statement and says how many rows it has changed.
+    pub(crate) async fn run(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => query!(sql, args).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => query!(sql, args).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// All rows of an answer.
+    pub(crate) async fn rows(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => query!(sql, args).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
+            Self::Postgres(tx) => {
+                query!(sql, args).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// The row, if there is one.
+    pub(crate) async fn row(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => query!(sql, args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
+            Self::Postgres(tx) => query!(sql, args).fetch_optional(&mut **tx).await?.map(Row::Postgres),
+        })
+    }
+
+    /// The one row that there must be.
+    pub(crate) async fn one(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: impl IntoIterator<Item = Value>,
+    ) -> Result<Row, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => Row::Sqlite(query!(sql, args).fetch_one(&mut **tx).await?),
+            Self::Postgres(tx) => Row::Postgres(query!(sql, args).fetch_one(&mut **tx).await?),
+        })
+    }
+
+    /// The number in the only column, `n`, of the only row.
+    pub(crate) async fn count(
+        &mut self,
+        sql: impl SqlSafeStr,
+        args: impl IntoIterator<Item = Value>,
+    ) -> Result<usize, StoreError> {
+        self.one(sql, args).await?.number("n")
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+macro_rules! get {
+    ($row:expr, $column:expr) => {
+        match $row {
+            Row::Sqlite(row) => Ok(row.try_get($column)?),
+            Row::Postgres(row) => Ok(row.try_get($column)?),
+        }
+    };
+}
+
+impl Row {
+    pub(crate) fn int(&self, column: &'static str) -> Result<i64, StoreError> {
+        get!(self, column)
+    }
+
+    pub(crate) fn int_if_any(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        get!(self, column)
+    }
+
+    pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
+        get!(self, column)
+    }
+
+    pub(crate) fn text_if_any(&self, column: &'static str) -> Result<Option<String>, StoreError> {
+        get!(self, column)
+    }
+
+    pub(crate) fn blob(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
+        get!(self, column)
+    }
+
 }
 
 /// Sorts the database's own words into ours.
 pub(crate) fn classify(error: sqlx::Error) -> StoreError {
-    // Primary result codes of SQLite: the low byte of the extended ones.
-    const BUSY: i32 = 5;
-    const LOCKED: i32 = 6;
-    const FULL: i32 = 13;
-    let code = error
-        .as_database_error()
-        .and_then(|database| database.code())
-        .and_then(|code| code.parse::<i32>().ok())
-        .map(|code| code & 0xff);
-    match code {
-        Some(BUSY | LOCKED) => StoreError::Busy,
-        Some(FULL) => StoreError::Full,
-        _ if matches!(error, sqlx::Error::PoolTimedOut) => StoreError::Busy,
-        _ => StoreError::Database(error),
+    let Some(database) = error.as_database_error() else {
+        return match error {
+            sqlx::Error::PoolTimedOut => StoreError::Busy,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                StoreError::Unreachable(error)
+            }
+            other => StoreError::Database(other),
+        };
+    };
+    if database.is_unique_violation() {
+        return StoreError::Taken { what: "thing" };
+    }
+    match database.code().as_deref().map(error::kind) {
+        Some(error::Kind::Busy) => StoreError::Busy,
+        Some(error::Kind::Full) => StoreError::Full,
+        Some(error::Kind::Away) => StoreError::Unreachable(error),
+        Some(error::Kind::Other) | None => StoreError::Database(error),
     }
 }
 
-/// Whether a write failed because what it names is there already.
-pub(crate) fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
-}
-
-fn options(file: &Path) -> SqliteConnectOptions {
+fn sqlite(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -109,7 +280,7 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool(connections: u32) -> PoolOptions<Database> {
+fn pool<D: sqlx::Database>(connections: u32) -> PoolOptions<D> {
     PoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
@@ -117,7 +288,10 @@ fn pool(connections: u32) -> PoolOptions<Database> {
         .test_before_acquire(true)
         // SQLite itself rolls back when the disk is full. sqlx's own rollback then fails and it believes for ever that
         // the transaction goes on, so such a connection must not be used again.
-        .before_acquire(|connection: &mut Connected, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .before_acquire(|connection: &mut D::Connection, _| {
+            let is_free = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_free) })
+        })
 }
 
 /// The journal and index files beside the database take over its mode.

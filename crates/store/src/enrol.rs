@@ -7,10 +7,13 @@ use mezu_model::{Hostname, KeyId, Label, OrgId, WorkloadId};
 use mezu_policy::PipelineSpec;
 use mezu_snapshot::{PathPrefix, limits};
 
-use crate::db::{self, Write};
-use crate::routes::{self, Route};
-use crate::workloads::{self, Workload};
-use crate::{Micros, Store, StoreError};
+use crate::audit::{Actor, NewEvent};
+use crate::change::Change;
+use crate::db::Tx;
+use crate::route::{self, RouteSpec};
+use crate::value::args;
+use crate::workload::{self, Workload};
+use crate::{Micros, Store, StoreError, hostname};
 
 /// One workload's place after enrolment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,12 @@ pub enum EnrolRefusal {
     KeyRevoked,
     #[error("the name {name:?} is taken: {host} belongs to another org; choose another name")]
     HostOfOtherOrg { name: Label, host: Hostname },
+    #[error(
+        "the name {name:?} is taken: another org has given {host} up lately, and it is kept for that one; choose another name"
+    )]
+    HostQuarantined { name: Label, host: Hostname },
+    #[error("this key may not serve {name:?}; the names that it may are set on its service account")]
+    NotAllowed { name: Label },
     #[error("the name {name:?} is taken: {host} already leads to another workload; choose another name")]
     HostInUse { name: Label, host: Hostname },
     #[error("the name {name:?} is too long under {base}")]
@@ -54,37 +63,45 @@ impl Store {
         base: &Hostname,
         now: Micros,
     ) -> Result<Vec<Enrolled>, EnrolRefusal> {
-        let mut write = self.db.write().await?;
-        if !is_live(&mut write, key, org).await? {
-            return Err(EnrolRefusal::KeyRevoked);
-        }
+        let mut change = self.change(now).await?;
+        let scope = scope(&mut change.tx, key, org, now).await?.ok_or(EnrolRefusal::KeyRevoked)?;
         let mut enrolled = Vec::with_capacity(names.len());
-        let mut changed = false;
+        let mut last = None;
         for name in names {
-            let (one, new) = enrol_one(&mut write, key, org, name, base, now).await?;
-            changed |= new;
+            if scope.as_ref().is_some_and(|allowed| !allowed.contains(name)) {
+                return Err(EnrolRefusal::NotAllowed { name: name.clone() });
+            }
+            let (one, is_new) = enrol_one(&mut change, key, org, name, base, now).await?;
+            if is_new && let Some(before) = last.replace(event(&one, key, org)) {
+                change.log(&before).await?;
+            }
             enrolled.push(one);
         }
-        if changed {
-            db::commit(write).await?;
+        if let Some(event) = last {
+            change.commit(event).await?;
         }
         Ok(enrolled)
     }
 }
 
-async fn is_live(write: &mut Write, key: KeyId, org: OrgId) -> Result<bool, StoreError> {
-    let live: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM keys WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL")
-            .bind(key.to_string())
-            .bind(org.to_string())
-            .fetch_one(&mut **write)
-            .await?;
-    Ok(live == 1)
+fn event(one: &Enrolled, key: KeyId, org: OrgId) -> NewEvent {
+    let after = serde_json::json!({ "name": one.name, "hostname": one.hostname });
+    NewEvent { source: "tunnel".into(), ..NewEvent::done("workload.enrol", one.id) }
+        .of(org)
+        .by(Actor::Key(key))
+        .with(None, Some(after))
+}
+
+/// The names that a live key may serve; all of them when there is no list. `None`: the key is not live.
+async fn scope(tx: &mut Tx, key: KeyId, org: OrgId, now: Micros) -> Result<Option<Option<Vec<Label>>>, StoreError> {
+    const SQL: &str = "SELECT workloads FROM keys JOIN accounts ON accounts.id = account_id WHERE keys.id = $1 \
+        AND keys.org_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
+    tx.row(SQL, args![key, org, now]).await?.map(|row| row.json_if_any("workloads")).transpose()
 }
 
 /// The workload's place, and whether anything had to be written for it.
 async fn enrol_one(
-    write: &mut Write,
+    change: &mut Change,
     key: KeyId,
     org: OrgId,
     name: &Label,
@@ -93,16 +110,17 @@ async fn enrol_one(
 ) -> Result<(Enrolled, bool), EnrolRefusal> {
     let default =
         Hostname::join(name, base).map_err(|_| EnrolRefusal::TooLong { name: name.clone(), base: base.clone() })?;
-    let known = workloads::by_name(write, org, name).await?;
+    let known = workload::by_name(&mut change.tx, org, name).await?;
     if let Some(workload) = &known
-        && let Some(settled) = settled(write, org, workload, &default).await?
+        && let Some(settled) = settled(&mut change.tx, org, workload, &default).await?
     {
         return Ok((settled, false));
     }
     let is_new = known.is_none();
+    let write = change.heard();
     let id = match known {
         Some(workload) => {
-            workloads::set_default_host(write, workload.id, &default).await?;
+            workload::set_default_host(write, workload.id, &default).await?;
             workload.id
         }
         None => new_workload(write, key, org, name, &default, now).await?,
@@ -114,12 +132,12 @@ async fn enrol_one(
 /// The place of a workload that has had its default route. One that a person has taken away stays away, else a removal
 /// would last until the next reconnect.
 async fn settled(
-    write: &mut Write,
+    write: &mut Tx,
     org: OrgId,
     workload: &Workload,
     default: &Hostname,
 ) -> Result<Option<Enrolled>, EnrolRefusal> {
-    let hosts = routes::hosts_of(write, workload.id).await?;
+    let hosts = route::hosts_of(write, workload.id).await?;
     if workload.default_host.as_ref() != Some(default) && !hosts.contains(default) {
         return Ok(None);
     }
@@ -127,7 +145,7 @@ async fn settled(
     let hostname = match hosts.into_iter().min_by_key(|host| host != default) {
         Some(host) => host,
         // A name that is another org's by now must not be shown as this workload's.
-        None if routes::holder_of(write, default).await?.is_some_and(|holder| holder != org) => {
+        None if hostname::holder_of(write, default).await?.is_some_and(|holder| holder != org) => {
             return Err(EnrolRefusal::HostOfOtherOrg { name, host: default.clone() });
         }
         None => default.clone(),
@@ -136,14 +154,14 @@ async fn settled(
 }
 
 async fn new_workload(
-    write: &mut Write,
+    write: &mut Tx,
     key: KeyId,
     org: OrgId,
     name: &Label,
     default: &Hostname,
     now: Micros,
 ) -> Result<WorkloadId, EnrolRefusal> {
-    let (all, of_key) = workloads::count(write, key).await?;
+    let (all, of_key) = workload::count(write, key).await?;
     if of_key >= limits::WORKLOADS_PER_KEY {
         return Err(EnrolRefusal::TooManyOfKey { most: limits::WORKLOADS_PER_KEY });
     }
@@ -151,28 +169,30 @@ async fn new_workload(
         return Err(StoreError::TooMany { what: "workloads", most: limits::WORKLOADS }.into());
     }
     let id = mezu_runtime::id::new();
-    let new = Workload { id, org, name: name.clone(), default_host: Some(default.clone()), created_at: now };
-    workloads::insert(write, &new, key).await?;
+    let new = Workload {
+        id,
+        org,
+        name: name.clone(),
+        default_host: Some(default.clone()),
+        labels: workload::Labels::new(),
+        created_at: now,
+        version: 1,
+    };
+    workload::insert(write, &new, key).await?;
     Ok(id)
 }
 
 async fn new_default_route(
-    write: &mut Write,
+    write: &mut Tx,
     org: OrgId,
     name: &Label,
     workload: WorkloadId,
     host: &Hostname,
     now: Micros,
 ) -> Result<(), EnrolRefusal> {
-    let route = Route {
-        id: mezu_runtime::id::new(),
-        host: host.clone(),
-        path: PathPrefix::root(),
-        workload,
-        pipeline: PipelineSpec::default(),
-        created_at: now,
-    };
-    routes::insert(write, org, &route).await.map_err(|error| match error {
+    let spec = RouteSpec::new(host.clone(), PathPrefix::root(), workload, PipelineSpec::default());
+    route::insert(write, org, mezu_runtime::id::new(), &spec, now).await.map_err(|error| match error {
+        StoreError::HostQuarantined { host, .. } => EnrolRefusal::HostQuarantined { name: name.clone(), host },
         StoreError::HostTaken { host } => EnrolRefusal::HostOfOtherOrg { name: name.clone(), host },
         StoreError::RouteTaken { host, .. } => EnrolRefusal::HostInUse { name: name.clone(), host },
         other => other.into(),

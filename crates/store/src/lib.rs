@@ -1,29 +1,64 @@
-//! What Mezusphere remembers: orgs, keys, workloads, hostnames and routes, in SQLite.
+//! What Mezusphere remembers, in SQLite or PostgreSQL: orgs and their members, machines and their keys, workloads,
+//! hostnames and routes, and the log of all that was done.
 //!
-//! One file per noun, each with the SQL for it; [`db`] is the only place that knows which database it is. A write is
-//! one short transaction that waits for nothing but the database, and raises the revision that the publisher and the
-//! edges go by. Reads see one moment ([`Store::read_all`]).
+//! One file per noun, each with the SQL for it; [`db`] is the only place that knows which database it is. Reading begins
+//! with [`Store::view`], which sees one moment; changing with [`Store::change`], a short transaction that waits for
+//! nothing but the database and ends with its audit event. What edges must hear of raises the revision that the
+//! publisher goes by ([`Store::read_all`]).
 //!
-//! The store must never hold a secret key, and what it reads is not believed: every text becomes a typed value or
+//! What an org owns is asked for by the org first, so that another org's id reads as not there. The store must never
+//! hold a secret in the clear, reads no clock, and does not believe what it reads: every text becomes a typed value or
 //! [`StoreError::Corrupt`].
 
+mod account;
+mod audit;
+mod change;
 mod db;
+mod draft;
 mod enrol;
 mod error;
-mod keys;
-mod orgs;
+mod hostname;
+mod idempotency;
+mod invitation;
+mod key;
+mod member;
+mod membership;
+mod operator;
+mod org;
+mod page;
+mod publish;
 mod read;
-mod routes;
-mod workloads;
+mod route;
+mod session;
+mod setup;
+mod sweep;
+mod token;
+mod url;
+mod value;
+mod workload;
 
+pub use account::{Account, AccountSpec};
+pub use audit::{Actor, AuditCheck, Event, EventFilter, InvalidActor, NewEvent, Outcome};
+pub use change::{Change, Committed, View};
+pub use draft::{DRAFTS_PER_ORG, Draft, DraftSpec};
 pub use enrol::{EnrolRefusal, Enrolled};
 pub use error::StoreError;
-pub use keys::{Key, NewKey};
-pub use orgs::Org;
-pub use routes::{NewRoute, Route};
-pub use workloads::Workload;
-
-use std::path::Path;
+pub use hostname::{Host, HostState, QUARANTINE};
+pub use idempotency::{KEPT, Remembered};
+pub use invitation::{INVITATIONS_PER_ORG, Invitation, NewInvitation};
+pub use key::{Key, KeySpec, LIVE_KEYS};
+pub use member::{Credentials, Member, NewMember};
+pub use membership::Membership;
+pub use operator::{NewKey, NewRoute};
+pub use org::Org;
+pub use page::{MOST, Page, Slice};
+pub use publish::{NewPublish, Publish};
+pub use route::{Route, RouteFilter, RouteSpec};
+pub use session::{NewSession, SESSIONS_PER_MEMBER, Session};
+pub use setup::Setup;
+pub use token::{NewToken, TOKENS_PER_MEMBER, Token};
+pub use url::{InvalidStoreUrl, StoreUrl};
+pub use workload::{Labels, Workload};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +74,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database file, makes it (mode 0600) if it is not there, and brings it to the newest form.
+    /// Opens the database and brings it to the newest form. A file that is not there is made (mode 0600).
     ///
     /// # Errors
-    /// When the file cannot be opened, is no database of ours, or is newer than this program.
-    pub async fn open(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self { db: db::Db::open(file).await? })
+    /// When the database cannot be opened, is none of ours, or is newer than this program.
+    pub async fn open(url: impl Into<StoreUrl>) -> Result<Self, StoreError> {
+        Ok(Self { db: db::Db::open(&url.into()).await? })
     }
 
     /// Whether the database answers.
@@ -52,10 +87,10 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.db.revision().await.map(|_| ())
+        self.view().await?.revision().await.map(|_| ())
     }
 
-    /// Finishes what is under way and closes the file.
+    /// Finishes what is under way and closes the database.
     pub async fn close(&self) {
         self.db.close().await;
     }

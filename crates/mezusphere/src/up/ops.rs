@@ -166,7 +166,7 @@ impl Ops {
     }
 
     pub(super) async fn remove_route(&self, id: RouteId) -> Result<(), OpError> {
-        self.within(self.store()?.remove_route(id)).await?;
+        self.within(self.store()?.remove_route(id, clock::now())).await?;
         tracing::info!(route = %id, "route removed");
         self.publish().await
     }

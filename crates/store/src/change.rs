@@ -1,0 +1,143 @@
+//! Reading one moment, and changing things in one piece.
+//!
+//! A change of configuration ends with [`Change::commit`], which wants to know what was done: without its audit event
+//! nothing is kept. There is no other way in.
+
+use std::ops::{Deref, DerefMut};
+
+use crate::audit::{self, NewEvent};
+use crate::db::Tx;
+use crate::value::args;
+use crate::{Micros, Store, StoreError};
+
+/// A read that sees one moment, however many questions it asks.
+pub struct View {
+    pub(crate) tx: Tx,
+}
+
+/// A write in the making. Dropped before [`Change::commit`], it has changed nothing. It reads, too: what it sees is what
+/// it has written, and nobody else writes meanwhile.
+///
+/// Nothing but the store may be awaited while one is open: every other write waits for it.
+pub struct Change {
+    view: View,
+    at: Micros,
+    is_for_edges: bool,
+}
+
+/// What a change has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The revision of what edges are told, raised if the change concerns them: the generation that brings it.
+    pub revision: u64,
+    /// The number of its audit event.
+    pub seq: u64,
+}
+
+impl Store {
+    /// Begins a read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn view(&self) -> Result<View, StoreError> {
+        Ok(View { tx: self.db.read().await? })
+    }
+
+    /// Begins a change that happens at `now`. Changes wait for one another.
+    ///
+    /// # Errors
+    /// When the database does not answer, or another change takes too long ([`StoreError::Busy`]).
+    pub async fn change(&self, now: Micros) -> Result<Change, StoreError> {
+        Ok(Change { view: View { tx: self.db.write().await? }, at: now, is_for_edges: false })
+    }
+
+    /// Records an attempt, such as one that was refused, in a transaction of its own.
+    ///
+    /// # Errors
+    /// When the database does not do it.
+    pub async fn record(&self, event: NewEvent, now: Micros) -> Result<u64, StoreError> {
+        Ok(self.change(now).await?.commit(event).await?.seq)
+    }
+}
+
+impl View {
+    /// The revision of what edges are told.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn revision(&mut self) -> Result<u64, StoreError> {
+        let revision = self.tx.one("SELECT revision FROM state", []).await?.int("revision")?;
+        Ok(u64::try_from(revision).unwrap_or_default())
+    }
+}
+
+impl Change {
+    /// When the change happens.
+    #[must_use]
+    pub fn at(&self) -> Micros {
+        self.at
+    }
+
+    /// Adds an event, for a change that is more than one thing.
+    ///
+    /// # Errors
+    /// When the database does not do it.
+    pub async fn log(&mut self, event: &NewEvent) -> Result<u64, StoreError> {
+        let at = self.at;
+        audit::append(&mut self.tx, event, at).await
+    }
+
+    /// Keeps the change, with its event.
+    ///
+    /// # Errors
+    /// When the database does not do it; then nothing has changed. When the answer itself was lost
+    /// ([`StoreError::Unreachable`]) it may have.
+    pub async fn commit(mut self, event: NewEvent) -> Result<Committed, StoreError> {
+        let seq = self.log(&event).await?;
+        let state = "UPDATE state SET revision = revision + $1, audit_seq = $2 RETURNING revision";
+        let event = i64::try_from(seq).unwrap_or(i64::MAX);
+        let row = self.view.tx.one(state, args![self.is_for_edges, event]).await?;
+        let revision = u64::try_from(row.int("revision")?).unwrap_or_default();
+        self.view.tx.commit().await?;
+        Ok(Committed { revision, seq })
+    }
+
+    /// The transaction, for a write that edges need not hear of.
+    pub(crate) fn quiet(&mut self) -> &mut Tx {
+        &mut self.view.tx
+    }
+
+    /// The transaction, for a write that edges must hear of: the revision will be raised.
+    pub(crate) fn heard(&mut self) -> &mut Tx {
+        self.is_for_edges = true;
+        &mut self.view.tx
+    }
+}
+
+impl Deref for Change {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl DerefMut for Change {
+    fn deref_mut(&mut self) -> &mut View {
+        &mut self.view
+    }
+}
+
+/// Holds an edit to the version that its author has seen.
+pub(crate) fn check_version(what: &'static str, current: i64, expected: Option<i64>) -> Result<(), StoreError> {
+    match expected {
+        Some(expected) if expected != current => Err(StoreError::Stale { what, current }),
+        _ => Ok(()),
+    }
+}
+
+/// Free text as it is kept: without control characters, which a terminal would obey and PostgreSQL refuses, and bounded.
+pub(crate) fn plain(text: &str) -> String {
+    const MOST: usize = 512;
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).take(MOST).collect()
+}

@@ -1,0 +1,259 @@
+//! Routes: what leads where.
+
+use mezu_model::{Hostname, OrgId, RouteId, WorkloadId};
+use mezu_policy::PipelineSpec;
+use mezu_snapshot::{PathPrefix, RouteEntry, limits};
+use serde_json::Value as Json;
+
+use crate::change::{Change, View, check_version};
+use crate::db::{Row, Tx};
+use crate::error::OrTaken as _;
+use crate::hostname::{self, HostState};
+use crate::page::{Page, Slice};
+use crate::value::{args, to_json};
+use crate::{Micros, StoreError};
+
+/// What a route says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteSpec {
+    pub host: Hostname,
+    pub path: PathPrefix,
+    /// What else a request must have, as an object; empty: nothing.
+    pub matcher: Json,
+    /// The place in the order given by hand; without, the most specific is asked first.
+    pub rank: Option<i64>,
+    /// A route that is not enabled is kept but not served.
+    pub enabled: bool,
+    pub workload: WorkloadId,
+    pub pipeline: PipelineSpec,
+}
+
+/// A route as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    pub id: RouteId,
+    pub org: OrgId,
+    pub host: Hostname,
+    pub path: PathPrefix,
+    pub matcher: Json,
+    pub rank: Option<i64>,
+    pub enabled: bool,
+    pub workload: WorkloadId,
+    pub pipeline: PipelineSpec,
+    pub created_at: Micros,
+    pub version: i64,
+}
+
+/// Which routes are wanted. Nothing set means all of the org.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteFilter {
+    pub host: Option<Hostname>,
+    pub workload: Option<WorkloadId>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, org_id, host, path, matcher, rank, enabled, workload_id, pipeline, created_at, version \
+             FROM routes ",
+            $rest
+        )
+    };
+}
+pub(crate) use select as select_route;
+
+impl RouteSpec {
+    /// A route that matches every request below the path.
+    #[must_use]
+    pub fn new(host: Hostname, path: PathPrefix, workload: WorkloadId, pipeline: PipelineSpec) -> Self {
+        Self {
+            host,
+            path,
+            matcher: Json::Object(serde_json::Map::new()),
+            rank: None,
+            enabled: true,
+            workload,
+            pipeline,
+        }
+    }
+}
+
+impl Route {
+    /// What the route says.
+    #[must_use]
+    pub fn spec(&self) -> RouteSpec {
+        let Self { host, path, matcher, rank, enabled, workload, pipeline, .. } = self.clone();
+        RouteSpec { host, path, matcher, rank, enabled, workload, pipeline }
+    }
+}
+
+impl View {
+    /// The route.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoute`], or the database's.
+    pub async fn route(&mut self, org: OrgId, id: RouteId) -> Result<Route, StoreError> {
+        let row = self.tx.row(select!("WHERE org_id = $1 AND id = $2"), args![org, id]).await?;
+        route(&row.ok_or(StoreError::NoRoute { id })?)
+    }
+
+    /// An org's routes, the oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn routes(&mut self, org: OrgId, filter: &RouteFilter, slice: &Slice) -> Result<Page<Route>, StoreError> {
+        let sql = select!(
+            "WHERE org_id = $1 AND ($2 IS NULL OR host = $2) AND ($3 IS NULL OR workload_id = $3) AND id > $4 \
+             ORDER BY id LIMIT $5"
+        );
+        let args = args![org, filter.host.as_ref(), filter.workload, slice.start(), slice.rows()];
+        let rows = self.tx.rows(sql, args).await?;
+        slice.page(&rows, route, |one| one.id.to_string())
+    }
+}
+
+impl Change {
+    /// Makes a route. A hostname that nobody owns becomes the org's.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the workload is not the org's, [`StoreError::HostTaken`],
+    /// [`StoreError::HostQuarantined`], [`StoreError::RouteTaken`], [`StoreError::TooMany`], or the database's.
+    pub async fn create_route(&mut self, org: OrgId, id: RouteId, spec: RouteSpec) -> Result<Route, StoreError> {
+        let at = self.at();
+        self.workload(org, spec.workload).await?;
+        insert(self.heard(), org, id, &spec, at).await?;
+        self.route(org, id).await
+    }
+
+    /// Makes a route say something else. The name that it leaves is released if nothing else holds it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoute`], [`StoreError::Stale`], and those of [`Change::create_route`].
+    pub async fn update_route(
+        &mut self,
+        org: OrgId,
+        id: RouteId,
+        spec: RouteSpec,
+        expected: Option<i64>,
+    ) -> Result<Route, StoreError> {
+        const SQL: &str = "UPDATE routes SET host = $3, path = $4, matcher = $5, rank = $6, enabled = $7, \
+            workload_id = $8, pipeline = $9, version = version + 1 WHERE org_id = $1 AND id = $2";
+        let at = self.at();
+        let before = self.route(org, id).await?;
+        check_version("route", before.version, expected)?;
+        self.workload(org, spec.workload).await?;
+        let tx = self.heard();
+        hostname::claim(tx, org, &spec.host, HostState::Used, at).await?;
+        let args = args![
+            org,
+            id,
+            &spec.host,
+            &spec.path,
+            to_json("matcher", &spec.matcher)?,
+            spec.rank,
+            spec.enabled,
+            spec.workload,
+            to_json("pipeline", &spec.pipeline)?,
+        ];
+        tx.run(SQL, args).await.or_taken(|| taken(&spec))?;
+        if before.host != spec.host {
+            hostname::release_unused(tx, &before.host, at).await?;
+        }
+        self.route(org, id).await
+    }
+
+    /// Takes a route away, and with the last route of a name the name itself, unless a person has claimed it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoute`], [`StoreError::Stale`], or the database's.
+    pub async fn delete_route(&mut self, org: OrgId, id: RouteId, expected: Option<i64>) -> Result<(), StoreError> {
+        let at = self.at();
+        let before = self.route(org, id).await?;
+        check_version("route", before.version, expected)?;
+        let tx = self.heard();
+        tx.run("DELETE FROM routes WHERE org_id = $1 AND id = $2", args![org, id]).await?;
+        hostname::release_unused(tx, &before.host, at).await
+    }
+}
+
+/// What edges serve: the routes that are enabled.
+pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<RouteEntry>, StoreError> {
+    // A matcher that a snapshot cannot tell must not be dropped on the way: its route would match far more.
+    const SQL: &str = "SELECT id, host, path, workload_id, pipeline FROM routes \
+        WHERE enabled = 1 AND matcher = '{}' ORDER BY id";
+    let entry = |row: &Row| {
+        Ok(RouteEntry {
+            id: row.typed("id")?,
+            host: row.typed("host")?,
+            path: row.typed("path")?,
+            workload: row.typed("workload_id")?,
+            pipeline: row.json("pipeline")?,
+        })
+    };
+    tx.rows(SQL, []).await?.iter().map(entry).collect()
+}
+
+/// Claims the hostname for the org, then stores the route.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    org: OrgId,
+    id: RouteId,
+    spec: &RouteSpec,
+    now: Micros,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO routes (id, org_id, host, path, matcher, rank, enabled, workload_id, pipeline, \
+        created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    within_limits(tx, org).await?;
+    hostname::claim(tx, org, &spec.host, HostState::Used, now).await?;
+    let args = args![
+        id,
+        org,
+        &spec.host,
+        &spec.path,
+        to_json("matcher", &spec.matcher)?,
+        spec.rank,
+        spec.enabled,
+        spec.workload,
+        to_json("pipeline", &spec.pipeline)?,
+        now,
+    ];
+    tx.run(SQL, args).await.or_taken(|| taken(spec))?;
+    Ok(())
+}
+
+/// The hosts that lead to a workload, by name.
+pub(crate) async fn hosts_of(tx: &mut Tx, workload: WorkloadId) -> Result<Vec<Hostname>, StoreError> {
+    let sql = "SELECT DISTINCT host FROM routes WHERE workload_id = $1 ORDER BY host";
+    tx.rows(sql, args![workload]).await?.iter().map(|row| row.typed("host")).collect()
+}
+
+async fn within_limits(tx: &mut Tx, org: OrgId) -> Result<(), StoreError> {
+    let all = tx.count("SELECT count(*) AS n FROM routes", []).await?;
+    let of_org = tx.count("SELECT count(*) AS n FROM routes WHERE org_id = $1", args![org]).await?;
+    for (count, most, what) in [(all, limits::ROUTES, "routes"), (of_org, limits::ROUTES_PER_ORG, "routes of an org")] {
+        if count >= most {
+            return Err(StoreError::TooMany { what, most });
+        }
+    }
+    Ok(())
+}
+
+fn taken(spec: &RouteSpec) -> StoreError {
+    StoreError::RouteTaken { host: spec.host.clone(), path: spec.path.clone() }
+}
+
+pub(crate) fn route(row: &Row) -> Result<Route, StoreError> {
+    Ok(Route {
+        id: row.typed("id")?,
+        org: row.typed("org_id")?,
+        host: row.typed("host")?,
+        path: row.typed("path")?,
+        matcher: row.json("matcher")?,
+        rank: row.int_if_any("rank")?,
+        enabled: row.flag("enabled")?,
+        workload: row.typed("workload_id")?,
+        pipeline: row.json("pipeline")?,
+        created_at: row.time("created_at")?,
+        version: row.int("version")?,
+    })
+}

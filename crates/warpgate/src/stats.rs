@@ -32,6 +32,8 @@ pub struct Seen {
     pub path: String,
     /// `None` when no answer could be given.
     pub status: Option<u16>,
+    /// Why there was no whole answer.
+    pub fault: Option<String>,
     pub took: Duration,
     pub client: IpAddr,
 }

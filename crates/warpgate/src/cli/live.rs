@@ -109,6 +109,7 @@ fn keys() -> std::io::Result<Key> {
 
 /// The screen is gone; one line of it is worth keeping.
 fn say_goodbye(handle: &Handle) {
-    let stats = handle.stats();
-    super::style::note(&format!("warpgate served {} requests, {} failed", stats.requests(), stats.failed()));
+    let (requests, failed) = (handle.stats().requests(), handle.stats().failed());
+    let noun = if requests == 1 { "request" } else { "requests" };
+    super::style::note(&format!("warpgate served {requests} {noun}, {failed} failed"));
 }

@@ -124,19 +124,20 @@ async fn request(gate: &Gate, stream: Stream, head: RequestHead) -> RequestHead 
         }
     }
     if let Some(began) = began {
-        remember(gate, index, &request, stream.status, began);
+        remember(gate, index, &request, stream.status, served.err(), began);
     }
     request.head
 }
 
 #[cold]
-fn remember(gate: &Gate, workload: u32, request: &Request, status: Option<u16>, began: Instant) {
+fn remember(gate: &Gate, workload: u32, request: &Request, status: Option<u16>, fault: Option<Fault>, began: Instant) {
     gate.shared.stats.remember(Seen {
         at: SystemTime::now(),
         workload,
         method: request.head.method.to_string(),
         path: request.head.path.clone(),
         status,
+        fault: fault.map(|fault| fault.to_string()),
         took: began.elapsed(),
         client: forward::shown(request.context.client),
     });

@@ -72,7 +72,7 @@ const FRAME_ROWS: u16 = 10;
 pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme) {
     let area = frame.area();
     let inner = Rect { x: area.x + 2.min(area.width), width: area.width.saturating_sub(4), ..area };
-    let workloads = workload_lines(view, theme);
+    let workloads = workload_lines(view, theme, inner.width);
     let room = area.height.saturating_sub(FRAME_ROWS);
     let workload_rows = u16::try_from(workloads.len()).unwrap_or(u16::MAX).min(room.max(2));
     let [_, title, _, urls, counts, chart, _, list_title, list, _, foot] = Layout::vertical([
@@ -89,16 +89,16 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, theme: Theme) {
         Constraint::Length(1),
     ])
     .areas(inner);
-    frame.render_widget(Paragraph::new(title_line(view, theme)), title);
+    frame.render_widget(Paragraph::new(title_line(view, theme, title.width)), title);
     frame.render_widget(Paragraph::new(workloads), urls);
-    frame.render_widget(Paragraph::new(count_line(view, theme)), counts);
+    frame.render_widget(Paragraph::new(count_line(view, theme, counts.width)), counts);
     frame.render_widget(Paragraph::new(chart_line(view, theme, chart.width)), chart);
     frame.render_widget(Paragraph::new(list_title_line(view, theme)), list_title);
     frame.render_widget(Paragraph::new(request_lines(view, theme, list)), list);
     frame.render_widget(Paragraph::new(foot_line(view, theme)), foot);
 }
 
-fn title_line(view: &View, theme: Theme) -> Line<'static> {
+fn title_line(view: &View, theme: Theme, width: u16) -> Line<'static> {
     let mut spans = vec![
         Span::styled("warpgate", theme.strong()),
         Span::styled("  →  ", theme.quiet()),
@@ -106,7 +106,14 @@ fn title_line(view: &View, theme: Theme) -> Line<'static> {
         Span::raw("   "),
     ];
     spans.extend(state(view, theme));
-    Line::from(spans)
+    let line = Line::from(spans);
+    if line.width() <= usize::from(width) {
+        return line;
+    }
+    // What state it is in matters more than where the edge is.
+    let mut short = vec![Span::styled("warpgate", theme.strong()), Span::raw("  ")];
+    short.extend(state(view, theme));
+    Line::from(short)
 }
 
 /// The links to the edge, one dot each, and what they amount to in words.
@@ -134,21 +141,42 @@ fn state(view: &View, theme: Theme) -> Vec<Span<'static>> {
     spans
 }
 
-fn workload_lines(view: &View, theme: Theme) -> Vec<Line<'static>> {
+fn workload_lines(view: &View, theme: Theme, width: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
+    let mut block = |texts: Vec<(String, Style)>| {
+        for (text, style) in texts {
+            lines.extend(wrapped(&text, width).into_iter().map(|line| Line::from(Span::styled(line, style))));
+        }
+        lines.push(Line::default());
+    };
     for workload in &view.status.workloads {
         let url = match &workload.url {
-            Some(url) => Span::styled(url.clone(), theme.link()),
-            None => Span::styled(format!("{} …", workload.name), theme.quiet()),
+            Some(url) => (url.clone(), theme.link()),
+            None => (format!("{} …", workload.name), theme.quiet()),
         };
-        lines.push(Line::from(url));
-        lines.push(Line::from(Span::styled(format!("  from {}", workload.target), theme.quiet())));
-        lines.push(Line::default());
+        block(vec![url, (format!("  from {}", workload.target), theme.quiet())]);
     }
     if let Some(why) = trouble(&view.status) {
-        lines.push(Line::from(Span::styled(format!("{why}; trying again"), theme.bad())));
-        lines.push(Line::default());
+        let next = "`warpgate diag` with the same edge, --ca and key says what to mend.";
+        block(vec![(format!("{why}; trying again"), theme.bad()), (next.to_owned(), theme.quiet())]);
+    } else if let Some(fault) = view.last.last().and_then(|seen| seen.fault.as_deref()) {
+        block(vec![(format!("The last request got no whole answer: {fault}."), theme.bad())]);
     }
+    lines
+}
+
+/// In pieces that fit, at spaces where there are some: a URL that is cut off is the wrong URL.
+fn wrapped(text: &str, width: u16) -> Vec<String> {
+    let width = usize::from(width).max(1);
+    let mut rest: Vec<char> = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let mut lines = Vec::new();
+    while rest.len() > width {
+        let space = rest.iter().take(width + 1).rposition(|c| *c == ' ').filter(|at| *at > width / 2);
+        let tail = rest.split_off(space.unwrap_or(width));
+        lines.push(rest.into_iter().collect());
+        rest = tail.into_iter().skip(usize::from(space.is_some())).collect();
+    }
+    lines.push(rest.into_iter().collect());
     lines
 }
 
@@ -163,17 +191,21 @@ fn trouble(status: &Status) -> Option<&str> {
     })
 }
 
-fn count_line(view: &View, theme: Theme) -> Line<'static> {
+fn count_line(view: &View, theme: Theme, width: u16) -> Line<'static> {
     let failed = if view.failed > 0 { theme.bad() } else { theme.quiet() };
-    Line::from(vec![
-        Span::styled(format!("{:.1}", view.rate), theme.strong()),
-        Span::styled(" requests/s    ", theme.quiet()),
-        Span::raw(view.requests.to_string()),
-        Span::styled(" in all    ", theme.quiet()),
-        Span::raw(view.in_flight.to_string()),
-        Span::styled(" in flight    ", theme.quiet()),
-        Span::styled(format!("{} failed", view.failed), failed),
-    ])
+    let line = |unit: &'static str, gap: &str| {
+        Line::from(vec![
+            Span::styled(format!("{:.1}", view.rate), theme.strong()),
+            Span::styled(format!("{unit}{gap}"), theme.quiet()),
+            Span::raw(view.requests.to_string()),
+            Span::styled(format!(" in all{gap}"), theme.quiet()),
+            Span::raw(view.in_flight.to_string()),
+            Span::styled(format!(" in flight{gap}"), theme.quiet()),
+            Span::styled(format!("{} failed", view.failed), failed),
+        ])
+    };
+    let full = line(" requests/s", "    ");
+    if full.width() <= usize::from(width) { full } else { line("/s", "  ") }
 }
 
 /// The last minute in eighths of a row.
@@ -194,37 +226,64 @@ fn chart_line(view: &View, theme: Theme, width: u16) -> Line<'static> {
 }
 
 fn list_title_line(view: &View, theme: Theme) -> Line<'static> {
-    let text = if view.last.is_empty() { "No requests yet: open the URL above." } else { "Last requests" };
+    let text = match (view.last.is_empty(), view.status.is_online()) {
+        (false, _) => "Last requests",
+        (true, true) => "No requests yet: open the URL above.",
+        (true, false) => "",
+    };
     Line::from(Span::styled(text, theme.quiet()))
 }
 
 fn request_lines(view: &View, theme: Theme, area: Rect) -> Vec<Line<'static>> {
-    let several = view.status.workloads.len() > 1;
-    view.last
-        .iter()
-        .rev()
-        .take(usize::from(area.height))
-        .map(|seen| request_line(view, seen, theme, usize::from(area.width), several))
-        .collect()
+    let shown: Vec<&Seen> = view.last.iter().rev().take(usize::from(area.height)).collect();
+    let widest = shown.iter().map(|seen| seen.client.to_string().len()).max().unwrap_or_default();
+    let columns = Columns::fitting(usize::from(area.width), widest, view.status.workloads.len() > 1);
+    shown.into_iter().map(|seen| request_line(view, seen, theme, columns)).collect()
 }
 
-fn request_line(view: &View, seen: &Seen, theme: Theme, width: usize, several: bool) -> Line<'static> {
+/// What a row of the list has room for.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    /// All that is not of a fixed width.
+    path: usize,
+    client: bool,
+    workload: bool,
+}
+
+impl Columns {
+    /// Age, status, method and time taken, with the gaps between them.
+    const FIXED: usize = 30;
+    /// Less of a path tells nothing; then there is no place for the client's address.
+    const LEAST_PATH: usize = 28;
+
+    fn fitting(width: usize, client: usize, workload: bool) -> Self {
+        let room = width.saturating_sub(Self::FIXED);
+        match room.checked_sub(client + 2) {
+            Some(path) if path >= Self::LEAST_PATH => Self { path, client: true, workload },
+            _ => Self { path: room, client: false, workload },
+        }
+    }
+}
+
+fn request_line(view: &View, seen: &Seen, theme: Theme, columns: Columns) -> Line<'static> {
     let (status, style) = match seen.status {
         Some(code @ ..=399) => (code.to_string(), theme.good()),
         Some(code @ ..=499) => (code.to_string(), theme.warn()),
         Some(code) => (code.to_string(), theme.bad()),
         None => ("---".to_owned(), theme.bad()),
     };
-    let name = view.status.workloads.get(seen.workload as usize).filter(|_| several);
+    let name = view.status.workloads.get(seen.workload as usize).filter(|_| columns.workload);
     let place = name.map_or(String::new(), |workload| format!("{} ", workload.name));
-    let path_width = width.saturating_sub(47 + place.chars().count()).max(12);
+    let place = cut(&place, columns.path / 2);
+    let path = columns.path.saturating_sub(place.chars().count());
+    let client = if columns.client { format!("  {}", seen.client) } else { String::new() };
     Line::from(vec![
         Span::styled(format!("{:>6}  ", age(seen.at)), theme.quiet()),
         Span::styled(status, style),
         Span::raw(format!("  {:<7} ", cut(&seen.method, 7))),
         Span::styled(place, theme.quiet()),
-        Span::raw(format!("{:<path_width$} ", cut(&seen.path, path_width))),
-        Span::styled(format!("{:>8}  {}", took(seen.took), seen.client), theme.quiet()),
+        Span::raw(format!("{:<path$} ", cut(&seen.path, path))),
+        Span::styled(format!("{:>8}{client}", took(seen.took)), theme.quiet()),
     ])
 }
 

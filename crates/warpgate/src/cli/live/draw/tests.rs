@@ -10,6 +10,7 @@ fn view() -> View {
         method: "GET".into(),
         path: path.into(),
         status,
+        fault: None,
         took: Duration::from_micros(1234),
         client: [203, 0, 113, 9].into(),
     };
@@ -74,6 +75,60 @@ fn trouble_and_drain_are_said() {
     assert!(screen(&view, 100, 24).contains("cannot connect to edge.test:443; trying again"));
     view.status.draining = true;
     assert!(screen(&view, 100, 24).contains("finishing what is in flight"));
+}
+
+/// The text on the screen, without the backend's quotes and the space at the end of lines.
+fn plain(view: &View, width: u16, height: u16) -> Vec<String> {
+    screen(view, width, height).lines().map(|line| line.trim_matches('"').trim_end().to_owned()).collect()
+}
+
+#[test]
+fn a_narrow_window_loses_nothing_that_matters() {
+    let mut view = view();
+    view.status.links = vec![Link::Online { worker: 0, rtt: None }; 2];
+    let url = "https://a-rather-long-name-of-a-workload.a-rather-long-domain.example.test:8443";
+    view.status.workloads[0].url = Some(url.into());
+    let lines = plain(&view, 50, 24);
+    assert!(lines.iter().any(|line| line.ends_with("online, 2 connections")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.ends_with("1.5/s  12 in all  2 in flight  1 failed")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("/old") && line.ends_with("1.2 ms")), "{lines:#?}");
+    let joined: String = lines.iter().map(|line| line.trim()).collect();
+    assert!(joined.contains(url), "{lines:#?}");
+}
+
+#[test]
+fn a_path_takes_the_room_there_is_and_an_address_is_shown_whole_or_not_at_all() {
+    let mut view = view();
+    let path = "/a/path/of/fifty/characters/which/is/not/unusual/x";
+    view.last[0].path = path.into();
+    view.last[0].client = "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap();
+    for (width, whole_path, address) in [(130, true, true), (80, false, false), (100, true, false)] {
+        let shown = screen(&view, width, 24);
+        assert_eq!(shown.contains(path), whole_path, "{width}\n{shown}");
+        assert_eq!(shown.contains(":6666"), address, "{width}\n{shown}");
+        assert_eq!(shown.contains("2001:"), address, "{width}\n{shown}");
+    }
+}
+
+#[test]
+fn why_a_request_failed_is_said_until_one_succeeds() {
+    let mut view = view();
+    view.last[1].fault = Some("the workload takes no connections".into());
+    let words = "The last request got no whole answer: the workload takes no connections.";
+    assert!(screen(&view, 100, 24).contains(words));
+    view.last.swap(0, 1);
+    assert!(!screen(&view, 100, 24).contains(words));
+}
+
+#[test]
+fn long_trouble_is_read_to_its_end() {
+    let mut view = view();
+    view.last.clear();
+    let why = "the tunnel cannot be set up: the handshake failed: invalid peer certificate: UnknownIssuer";
+    view.status.links = vec![Link::Waiting { why: why.into() }];
+    let text = plain(&view, 80, 24).iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&format!("{why}; trying again")), "{text}");
+    assert!(text.contains("`warpgate diag`") && !text.contains("open the URL"), "{text}");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::cli::{args::ConnectArgs, file::File, run};
 
 /// A clock that is further off makes certificates look expired or not yet valid.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+/// A key is shown to an edge only together with workloads to register, which a mere look must not do.
+const NOT_ASKED: &str = "whether the edge knows it shows when a workload connects";
 /// No clock that is right shows less than this (2026-01-01).
 const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
 
@@ -182,18 +184,20 @@ fn key(args: &ConnectArgs, file: &File) -> Finding {
     match run::lookup(args, file).find() {
         Ok((_, Source::Argument)) => Finding::warn(
             "key",
-            "valid, but on the command line, where every process of this machine can read it",
+            "whole, but on the command line, where every process of this machine can read it",
             "use MEZUSPHERE_KEY, --key-file or `warpgate login`",
         ),
         Ok((_, Source::File(path))) if warpgate::key::is_exposed(&path) => Finding::warn(
             "key",
-            format!("valid, but others can read {}", path.display()),
+            format!("whole, but others can read {}", path.display()),
             format!("chmod 600 {}", path.display()),
         ),
         Ok((_, Source::File(path) | Source::Login(path))) => {
-            Finding::good("key", format!("valid, from {}", path.display()))
+            Finding::good("key", format!("whole, from {}; {NOT_ASKED}", path.display()))
         }
-        Ok((_, Source::Variable)) => Finding::good("key", format!("valid, from {}", warpgate::key::VARIABLE)),
+        Ok((_, Source::Variable)) => {
+            Finding::good("key", format!("whole, from {}; {NOT_ASKED}", warpgate::key::VARIABLE))
+        }
         Err(error) => Finding::bad(
             "key",
             mezu_runtime::Chain(&error).to_string(),

@@ -119,6 +119,7 @@ fn shared(
     let workers = mailboxes.len();
     let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certs) as Arc<dyn ResolvesServerCert>;
     let metrics = Metrics::new(workers);
+    let memory = ByteBudget::new(tunnel_memory);
     let access_log = access_log.map(|target| AccessLog::open(&target, metrics.log_drops())).transpose();
     Ok(Shared {
         https,
@@ -129,7 +130,8 @@ fn shared(
         enrol,
         admission: Arc::new(Admission::new(&limits)),
         presence: Arc::new(Presence::new(workers)),
-        placement: Arc::new(Placement::new(workers, limits.tunnels_per_key, ByteBudget::new(tunnel_memory))),
+        placement: Arc::new(Placement::new(workers, limits.tunnels_per_key, memory.clone())),
+        memory,
         in_flight_per_worker: limits.in_flight.div_ceil(workers),
         tables,
         mailboxes,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use mezu_model::{RequestHead, ResponseHead};
+use mezu_tunnel::proto::ByteBudget;
 
 use crate::answer::EdgeError;
 use crate::forward::forward;
@@ -35,6 +36,10 @@ impl Serve for Worker {
 
     fn refuse(&self, conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes {
         self.answer_unread(conn, problem, answer)
+    }
+
+    fn memory(&self) -> Option<ByteBudget> {
+        Some(self.shared.memory.clone())
     }
 
     fn turned_away(&self, reason: Shed) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mezu_model::Limits;
-use mezu_tunnel::proto::Config;
+use mezu_tunnel::proto::{ByteBudget, Config};
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
     pub(crate) presence: Arc<Presence>,
     pub(crate) placement: Arc<Placement>,
+    /// For body bytes: of tunnels, and of clients whose windows have grown.
+    pub(crate) memory: ByteBudget,
     /// The newest snapshot, compiled.
     pub(crate) tables: watch::Receiver<Arc<Table>>,
     /// Requests that one worker may have in hand.

@@ -54,8 +54,9 @@ pub struct Limits {
     pub reset_window: Duration,
     /// Resets that the client provoked from us, then close.
     pub server_resets: u32,
-    /// HTTP/2 receive window of a stream and of a connection.
+    /// HTTP/2 receive window of a stream and of a connection, and the most that a stream's grows to.
     pub h2_stream_window: u32,
+    pub h2_stream_window_max: u32,
     pub h2_connection_window: u32,
     /// Default of the `body_limit` stage, and the most that the stage takes. A route without the stage has no limit.
     pub body_bytes: u64,
@@ -128,6 +129,7 @@ impl Default for Limits {
             reset_window: Duration::from_secs(10),
             server_resets: 64,
             h2_stream_window: 64 * 1024,
+            h2_stream_window_max: 1024 * 1024,
             h2_connection_window: 1024 * 1024,
             body_bytes: 100 * MIB as u64,
             body_bytes_max: 10 * 1024 * MIB as u64,

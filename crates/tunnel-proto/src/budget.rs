@@ -72,6 +72,13 @@ impl ByteBudget {
         self.used() > self.bound() / 4 * 3
     }
 
+    /// Reserves `n` bytes for as long as the hold lives; refused when that would be more than a quarter of all. For what
+    /// is of use but can be done without.
+    pub fn hold(&self, n: usize) -> Option<Hold> {
+        let spare = self.whole.used.load(Relaxed).saturating_add(n) <= self.whole.limit / 4;
+        (spare && self.reserve(n)).then(|| Hold { budget: self.clone(), n })
+    }
+
     /// What this party could have if the others stayed as they are.
     fn bound(&self) -> usize {
         match &self.part {
@@ -105,6 +112,19 @@ impl ByteBudget {
         if let Some(part) = &self.part {
             part.fetch_sub(n, Relaxed);
         }
+    }
+}
+
+/// Bytes reserved without a connection's knowing. See [`ByteBudget::hold`].
+#[derive(Debug)]
+pub struct Hold {
+    budget: ByteBudget,
+    n: usize,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.budget.release(self.n);
     }
 }
 
@@ -200,6 +220,19 @@ mod tests {
         drop((a, b));
         assert_eq!(budget.used(), 0);
     }
+
+    #[test]
+    fn a_hold_is_had_only_while_there_is_plenty_and_comes_back() {
+        let budget = ByteBudget::new(8 * LOT);
+        let first = budget.hold(LOT);
+        assert!(first.is_some() && budget.hold(LOT + 1).is_none());
+        let second = budget.hold(LOT);
+        assert!(second.is_some() && budget.hold(1).is_none());
+        assert_eq!(budget.used(), 2 * LOT);
+        drop((first, second));
+        assert_eq!(budget.used(), 0);
+    }
+
     /// Takes lots until there is no more; says how many.
     fn hog(share: &mut Share) -> usize {
         (0..).take_while(|_| share.take(LOT)).count()

@@ -21,7 +21,7 @@ mod streams;
 mod turns;
 mod varint;
 
-pub use budget::ByteBudget;
+pub use budget::{ByteBudget, Hold};
 pub use connection::{Config, Connection, Event, OpenOptions, Role};
 pub use credit::{CARRIER_START, MAX_CREDIT, SCRAP, STREAM_START};
 pub use error::{Death, HeadError, OpenError, Reason, StreamError, Violation};

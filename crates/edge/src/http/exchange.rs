@@ -25,6 +25,7 @@ use std::{
 
 use bytes::Bytes;
 use mezu_model::{Headers, Protocol, RequestHead, ResponseHead};
+use mezu_tunnel::proto::ByteBudget;
 
 use crate::metrics::Shed;
 
@@ -203,6 +204,11 @@ pub trait Serve: 'static {
     /// returns the body; the front adds the framing and closes (h1) or ends the stream (h2). Also the place
     /// to log it: `serve` is never called for such a request.
     fn refuse(&self, conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes;
+
+    /// What a front may reserve memory from beyond what each connection has anyway; with none it does without.
+    fn memory(&self) -> Option<ByteBudget> {
+        None
+    }
 
     /// The front turned something away without an answer, to be counted.
     fn turned_away(&self, _reason: Shed) {}

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use mezu_model::{Headers, RequestHead, ResponseHead};
+use mezu_tunnel::proto::ByteBudget;
 
 use super::{BadRequest, BodyPart, ClientGone, ConnInfo, Exchange, ResponseLength, Serve};
 
@@ -20,6 +21,8 @@ pub(crate) struct Toy {
     pub(crate) gone: Cell<Option<ClientGone>>,
     /// Exchanges under way.
     pub(crate) working: Cell<usize>,
+    /// What windows grow from.
+    pub(crate) memory: Option<ByteBudget>,
 }
 
 struct Working<'t>(&'t Cell<usize>);
@@ -66,6 +69,10 @@ impl Serve for Toy {
             exchange.start(&plain(status), ResponseLength::Empty);
             exchange.finish();
         }
+    }
+
+    fn memory(&self) -> Option<ByteBudget> {
+        self.memory.clone()
     }
 
     fn refuse(&self, _conn: &ConnInfo, problem: BadRequest, answer: &mut ResponseHead) -> Bytes {

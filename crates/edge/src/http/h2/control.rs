@@ -4,6 +4,7 @@ use super::{
     core::{Core, LEAVING_PING, Leaving},
     frame::{self, Head, MAX_WINDOW, Reason, setting},
     receive::Done,
+    windows::PROBE_PING,
 };
 use crate::http::ClientGone;
 
@@ -50,15 +51,20 @@ impl Core {
         if !payload.len().is_multiple_of(6) {
             return Err(Reason::FrameSize);
         }
+        let mut window = None;
         for entry in payload.chunks_exact(6) {
             let &[i0, i1, a, b, c, d] = entry else { continue };
-            self.on_setting(u16::from_be_bytes([i0, i1]), u32::from_be_bytes([a, b, c, d]))?;
+            self.on_setting(u16::from_be_bytes([i0, i1]), u32::from_be_bytes([a, b, c, d]), &mut window)?;
+        }
+        // All streams are gone through once, however often a frame says it.
+        if let Some(window) = window {
+            self.change_window(window)?;
         }
         frame::write(&mut self.out, frame::SETTINGS, frame::ACK, 0, &[]);
         Ok(())
     }
 
-    fn on_setting(&mut self, id: u16, value: u32) -> Done {
+    fn on_setting(&mut self, id: u16, value: u32, last_window: &mut Option<i64>) -> Done {
         match id {
             setting::HEADER_TABLE_SIZE => self.client.table_word_due = true,
             setting::ENABLE_PUSH if value > 1 => return Err(Reason::Protocol),
@@ -68,7 +74,7 @@ impl Core {
                 if window > MAX_WINDOW {
                     return Err(Reason::FlowControl);
                 }
-                return self.change_window(window);
+                *last_window = Some(window);
             }
             setting::MAX_FRAME_SIZE if !(16_384..=16_777_215).contains(&value) => return Err(Reason::Protocol),
             _ => {} // we never send more than 16 KiB in a frame
@@ -87,6 +93,8 @@ impl Core {
             frame::write(&mut self.out, frame::PING, frame::ACK, 0, payload);
         } else if payload == LEAVING_PING {
             self.leave();
+        } else if payload == PROBE_PING {
+            self.probed();
         }
         Ok(())
     }

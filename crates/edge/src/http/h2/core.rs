@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use mezu_model::{Headers, Limits, RequestHead};
+use mezu_tunnel::proto::ByteBudget;
 use slab::Slab;
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     meter::Meter,
     spare,
     stream::Stream,
+    windows::Windows,
 };
 use crate::http::{ClientGone, hpack};
 
@@ -45,8 +47,9 @@ pub(super) struct Core {
     /// The last GOAWAY is written: nothing may follow it.
     dead: bool,
     pub(super) send_window: i64,
-    pub(super) receive_window: i64,
-    untold: u32,
+    pub(super) windows: Windows,
+    /// What windows may grow from.
+    pub(super) memory: Option<ByteBudget>,
     pub(super) client: ClientSettings,
     pub(super) decoder: hpack::Decoder,
     pub(super) meter: Meter,
@@ -88,7 +91,7 @@ pub(super) enum Leaving {
 pub(super) const LEAVING_PING: [u8; 8] = *b"mezuleav";
 
 impl Core {
-    pub(super) fn new(limits: Rc<Limits>) -> Self {
+    pub(super) fn new(limits: Rc<Limits>, memory: Option<ByteBudget>) -> Self {
         let mut core = Self {
             out: Vec::new(),
             sent: 0,
@@ -103,8 +106,8 @@ impl Core {
             refused_now: 0,
             dead: false,
             send_window: DEFAULT_WINDOW,
-            receive_window: i64::from(limits.h2_connection_window),
-            untold: 0,
+            windows: Windows::new(limits.h2_connection_window),
+            memory,
             client: ClientSettings { window: DEFAULT_WINDOW, max_payload: MAX_PAYLOAD, table_word_due: true },
             decoder: hpack::Decoder::new(TABLE),
             meter: Meter::new(&limits),
@@ -179,7 +182,7 @@ impl Core {
 
     /// A new stream; its id is above all before.
     pub(super) fn open(&mut self, id: u32) -> usize {
-        let stream = Stream::new(id, i64::from(self.limits.h2_stream_window), self.client.window);
+        let stream = Stream::new(id, self.limits.h2_stream_window, self.client.window);
         let key = self.streams.insert(stream);
         self.open.push((id, key));
         key
@@ -217,10 +220,19 @@ impl Core {
         }
         self.reset(id, reason);
         self.provoked += 1;
-        if self.provoked > self.limits.server_resets {
-            return Err(Reason::Calm);
-        }
-        Ok(())
+        self.check_provoked()
+    }
+
+    /// Whether the client may go on after the resets that it has provoked.
+    pub(super) fn check_provoked(&self) -> Result<(), Reason> {
+        if self.provoked > self.limits.server_resets { Err(Reason::Calm) } else { Ok(()) }
+    }
+
+    /// Forgets a stream whose head was malformed. That counts as a reset which the client has provoked; with the next
+    /// head it sends it may be too many.
+    pub(super) fn forget_malformed(&mut self, key: usize) {
+        self.provoked += 1;
+        self.forget(key, Reason::Protocol);
     }
 
     /// The client has closed the connection: nobody waits for the answers any more.
@@ -234,36 +246,12 @@ impl Core {
     pub(super) fn forget(&mut self, key: usize, unfinished: Reason) {
         let Some(stream) = self.streams.try_remove(key) else { return };
         self.credit_connection(stream.buffered());
+        self.close_window(&stream.window, stream.received_all);
         match (stream.sent_all, stream.received_all) {
             (true, true) => self.close(stream.id),
             // The answer is whole; the rest of the request is not wanted (RFC 9113 §8.1).
             (true, false) => self.reset(stream.id, Reason::NoError),
             (false, _) => self.reset(stream.id, unfinished),
-        }
-    }
-
-    /// The task took `n` bytes of its request: the windows open again, told in large steps.
-    pub(super) fn taken(&mut self, key: usize, n: usize) {
-        self.credit_connection(n);
-        let Some(stream) = self.streams.get_mut(key) else { return };
-        if stream.received_all {
-            return;
-        }
-        stream.untold += u32::try_from(n).unwrap_or(0);
-        if stream.untold >= self.limits.h2_stream_window / 2 {
-            let untold = std::mem::take(&mut stream.untold);
-            stream.receive_window += i64::from(untold);
-            frame::window_update(&mut self.out, stream.id, untold);
-        }
-    }
-
-    /// Received bytes that no longer take room.
-    pub(super) fn credit_connection(&mut self, n: usize) {
-        self.untold += u32::try_from(n).unwrap_or(0);
-        if self.untold >= self.limits.h2_connection_window / 2 {
-            let untold = std::mem::take(&mut self.untold);
-            self.receive_window += i64::from(untold);
-            frame::window_update(&mut self.out, 0, untold);
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     bell::Bell,
     core::{Leaving, OUT_HARD},
     frame::Reason,
+    receive::Unfinished,
     spare,
     streams::{Seat, Streams},
 };
@@ -59,6 +60,8 @@ pub(super) struct Front<W, S, F, M> {
     /// Whether there is no request, how many there were, and how far it has been told to leave; since when.
     state: (bool, u32, Leaving),
     since: Instant,
+    /// Which frame or header block is on its way, and since when.
+    unfinished: Option<(Unfinished, Instant)>,
     /// When it was first told, which no request puts off.
     announced: Option<Instant>,
     alarm: Alarm,
@@ -91,6 +94,7 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
             paused: None,
             state: (true, 0, Leaving::No),
             since: Instant::now(),
+            unfinished: None,
             announced: None,
             alarm: Alarm::default(),
             writing: Pace::writing(&shared.limits),
@@ -251,6 +255,9 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
         {
             self.waker.wake_by_ref(); // read on
         }
+        if self.poll_unfinished(cx).is_ready() {
+            return Poll::Ready(());
+        }
         let limits = &self.shared.limits;
         let (greeted, leaving) = {
             let core = self.shared.core.borrow();
@@ -280,6 +287,25 @@ impl<W: Wire, S: Serve, F: Future<Output = ()>, M: Fn(Rc<Seat>) -> F> Front<W, S
             (true, _) => core.leave(),
         }
         Poll::Pending
+    }
+
+    /// Ready when a frame other than of a body, or a header block, has been on its way for as long as a head may be.
+    fn poll_unfinished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let held_by_us = self.blocked || self.paused.is_some();
+        let core = self.shared.core.borrow();
+        let Some(which) = core.unfinished(&self.input).filter(|_| core.is_greeted() && !held_by_us) else {
+            self.unfinished = None;
+            return Poll::Pending;
+        };
+        drop(core);
+        let since = match self.unfinished {
+            Some((same, since)) if same == which => since,
+            _ => Instant::now(),
+        };
+        self.unfinished = Some((which, since));
+        ready!(self.alarm.poll_until(cx, since + self.shared.limits.header_read));
+        self.shared.core.borrow_mut().die(Reason::NoError);
+        Poll::Ready(())
     }
 
     /// The client has broken the rules: it is told which, and all its work ends.

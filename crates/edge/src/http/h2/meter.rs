@@ -77,11 +77,7 @@ impl Meter {
                 self.continuations = 0;
                 Ok(())
             }
-            frame::DATA if head.length >= SMALL || head.has(frame::END_STREAM) => Ok(()),
-            frame::DATA if head.length > 0 => {
-                self.small_data();
-                Ok(())
-            }
+            frame::DATA => Ok(()), // counted by what is in it
             frame::RST_STREAM => self.reset(),
             frame::WINDOW_UPDATE => {
                 self.updates += 1;
@@ -96,6 +92,23 @@ impl Meter {
             }
             _ => self.control(),
         }
+    }
+
+    /// Counts a DATA frame by its bytes without padding.
+    pub(super) fn data(&mut self, size: usize, head: &Head) -> Result<(), Spent> {
+        if size >= SMALL || head.has(frame::END_STREAM) {
+            return Ok(());
+        }
+        if size == 0 {
+            return self.control();
+        }
+        self.small_data();
+        Ok(())
+    }
+
+    /// A control frame that we have asked for.
+    pub(super) fn excuse_control(&mut self) {
+        self.control = self.control.saturating_sub(1);
     }
 
     /// Until when to read no more: data in tiny frames is honest now and then, but costs much more than it brings.

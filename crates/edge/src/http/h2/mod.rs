@@ -9,6 +9,7 @@
 //! | [`core`] | streams, windows, what is to be sent |
 //! | [`receive`], [`control`] | what each frame does to it |
 //! | [`exchange`] | what a request's task does to it |
+//! | [`windows`] | what a client may send |
 //! | [`meter`] | what a client may do to us |
 //! | here | the turn |
 //!
@@ -28,6 +29,7 @@ mod receive;
 mod spare;
 mod stream;
 mod streams;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -59,7 +61,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end.
 pub(crate) async fn serve<W: Wire, S: Serve>(io: W, conn: ConnInfo, service: Rc<S>, limits: Rc<Limits>, drain: Drain) {
-    let core = Rc::new(RefCell::new(Core::new(limits.clone())));
+    let core = Rc::new(RefCell::new(Core::new(limits.clone(), service.memory())));
     let shared = Rc::new(Shared { conn, service, limits, core, retained: Cell::new(0) });
     let bell = Bell::new();
     let at_streams = shared.clone();
@@ -95,7 +97,7 @@ async fn run<S: Serve>(shared: &Shared<S>, incoming: Incoming) {
         Err(Fault::Request(problem)) => return refuse(shared, key, &head, problem).await,
         Err(Fault::Protocol(problem)) => {
             shared.service.refuse(&shared.conn, problem, &mut ResponseHead::default()); // to be on record
-            return shared.core.borrow_mut().forget(key, Reason::Protocol);
+            return shared.core.borrow_mut().forget_malformed(key);
         }
     };
     let size = head.headers.list_size() + head.path.len() + head.host.len();

@@ -19,6 +19,16 @@ pub(super) struct Progress {
     settled: bool,
     /// A header block that CONTINUATION must complete, before anything else.
     block: Option<Block>,
+    /// Whole blocks and frames so far.
+    blocks: u32,
+    frames: u32,
+}
+
+/// What a client has begun to send, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    Block(u32),
+    Frame(u32),
 }
 
 #[derive(Debug)]
@@ -49,6 +59,7 @@ impl Core {
             if input.len() < HEADER + head.length {
                 break;
             }
+            self.receive.frames = self.receive.frames.wrapping_add(1);
             self.order(&head)?;
             self.meter.frame(&head).map_err(|_| Reason::Calm)?;
             input.advance(HEADER);
@@ -78,6 +89,16 @@ impl Core {
 
     pub(super) fn is_greeted(&self) -> bool {
         self.receive.settled
+    }
+
+    /// What is on its way and costs us waiting; `rest` is what has come of the next frame. Slow bodies have limits of
+    /// their own.
+    pub(super) fn unfinished(&self, rest: &[u8]) -> Option<Unfinished> {
+        if self.receive.block.is_some() {
+            return Some(Unfinished::Block(self.receive.blocks));
+        }
+        let counts = !rest.is_empty() && Head::parse(rest).is_none_or(|head| head.kind != frame::DATA);
+        counts.then_some(Unfinished::Frame(self.receive.frames))
     }
 
     /// What may follow what (§3.4, §6.10).
@@ -117,10 +138,10 @@ impl Core {
             return Err(Reason::Protocol);
         }
         let length = i64::try_from(head.length).unwrap_or(i64::MAX);
-        if length > self.receive_window {
+        if length > self.windows.left {
             return Err(Reason::FlowControl);
         }
-        self.receive_window -= length;
+        self.windows.left -= length;
         let padding = if head.has(frame::PADDED) {
             let padding = usize::from(*input.first().filter(|_| head.length > 0).ok_or(Reason::FrameSize)?);
             padding + 1
@@ -128,10 +149,13 @@ impl Core {
             0
         };
         let size = head.length.checked_sub(padding).ok_or(Reason::Protocol)?;
+        self.meter.data(size, head).map_err(|_| Reason::Calm)?;
         let Some(key) = self.find(head.stream) else {
             input.advance(head.length);
             self.credit_connection(head.length);
-            return self.on_closed(head.stream);
+            self.on_closed(head.stream)?;
+            // Behind our last word anything may come, and the connection is about to end.
+            return if head.stream > self.last_id { Ok(()) } else { self.stray_data(head.length) };
         };
         input.advance(padding.min(1));
         let taken = self.take_data(key, head, input, size, length);
@@ -155,7 +179,7 @@ impl Core {
         };
         let fault = if stream.received_all {
             Some((Reason::StreamClosed, ClientGone::Malformed("data behind the end")))
-        } else if length > stream.receive_window {
+        } else if length > stream.window.left {
             Some((Reason::FlowControl, ClientGone::Malformed("more data than the window")))
         } else {
             let end = head.has(frame::END_STREAM);
@@ -167,13 +191,7 @@ impl Core {
             input.advance(size);
             return self.provoked_reset(head.stream, reason, gone).map(|()| 0);
         }
-        stream.receive_window -= length;
-        // Padding is given back at once; it never reaches a task.
-        let padding = length - i64::try_from(size).unwrap_or(0);
-        stream.receive_window += padding;
-        if padding > 0 && !head.has(frame::END_STREAM) {
-            frame::window_update(&mut self.out, stream.id, u32::try_from(padding).unwrap_or(0));
-        }
+        stream.window.receive(length);
         if size > 0 {
             stream.push(input, size);
         }
@@ -182,6 +200,10 @@ impl Core {
             if stream.sent_all {
                 self.close(head.stream);
             }
+        }
+        // Padding never reaches a task; it opens the window again like what did.
+        if size < head.length {
+            self.credit_stream(key, head.length - size);
         }
         Ok(size)
     }
@@ -236,6 +258,7 @@ impl Core {
     /// A whole header block: a request, trailers, or something for a stream that is no more. It is decoded in any
     /// case, so that the tables of both sides stay the same.
     fn on_block(&mut self, id: u32, end_stream: bool, block: &[u8]) -> Done {
+        self.receive.blocks = self.receive.blocks.wrapping_add(1);
         if let Some(key) = self.find(id) {
             return self.on_trailers(id, key, end_stream, block);
         }
@@ -253,6 +276,9 @@ impl Core {
             self.decoder.block(block, |_, _| {}).map_err(|_| Reason::Compression)?;
             self.refused += 1;
             self.refused_now += 1;
+            if !end_stream {
+                self.refused_window();
+            }
             self.reset(id, Reason::Refused);
             return if self.refused > MAX_REFUSED { Err(Reason::Calm) } else { Ok(()) };
         }
@@ -260,6 +286,7 @@ impl Core {
     }
 
     fn on_request(&mut self, id: u32, end_stream: bool, block: &[u8]) -> Done {
+        self.check_provoked()?;
         let (mut head, mut spare) = heads::take();
         let mut intake = RequestIntake::new(&mut head, &mut spare, &self.limits);
         self.decoder.block(block, |name, value| intake.take(name, value)).map_err(|_| Reason::Compression)?;

@@ -5,6 +5,7 @@ use std::task::{Context, Waker};
 use bytes::{Bytes, BytesMut};
 use mezu_model::Headers;
 
+use super::windows::StreamWindow;
 use crate::http::ClientGone;
 
 /// Data in pieces smaller than this is gathered in a buffer of the stream, so that a slow reader does not pin the
@@ -18,9 +19,8 @@ pub(super) struct Stream {
     whole: Bytes,
     more: BytesMut,
     pub(super) trailers: Option<Headers>,
-    /// What the client may still send, and what was taken since the last WINDOW_UPDATE.
-    pub(super) receive_window: i64,
-    pub(super) untold: u32,
+    /// What the client may still send.
+    pub(super) window: StreamWindow,
     /// END_STREAM or a reset came: no more frames are expected.
     pub(super) received_all: bool,
     /// Bytes that `content-length` still promises.
@@ -38,14 +38,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(id: u32, receive_window: i64, send_window: i64) -> Self {
+    pub(super) fn new(id: u32, window: u32, send_window: i64) -> Self {
         Self {
             id,
             whole: Bytes::new(),
             more: BytesMut::new(),
             trailers: None,
-            receive_window,
-            untold: 0,
+            window: StreamWindow::new(window),
             received_all: false,
             promised: None,
             send_window,

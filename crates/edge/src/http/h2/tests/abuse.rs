@@ -278,3 +278,103 @@ fn garbage_and_silence_instead_of_a_preface() {
         timeout(Duration::from_secs(13), conn.front).await.unwrap().unwrap();
     });
 }
+
+#[test]
+fn a_header_block_or_a_frame_has_the_time_of_a_head() {
+    let ping = frame(6, 0, 0, &[0; 8]);
+    let half_head = frame(1, 1, 3, b"\x82\x87\x41\x06a.test\x84");
+    let half_frame = ping[..12].to_vec();
+    run(async {
+        for (what, half, drip) in [("block", half_head, frame(9, 0, 3, b"")), ("frame", half_frame, vec![])] {
+            let mut conn = raw(Limits::default());
+            conn.io.write_all(PREFACE).await.unwrap();
+            // Work that lasts keeps the connection from being idle.
+            conn.io.write_all(&hang(1, true)).await.unwrap();
+            sleep(Duration::from_secs(60)).await;
+            assert!(!conn.front.is_finished());
+            let start = Instant::now();
+            conn.io.write_all(&half).await.unwrap();
+            for _ in 0..4 {
+                sleep(Duration::from_secs(2)).await;
+                conn.io.write_all(&drip).await.unwrap();
+            }
+            assert_eq!(goodbye(&mut conn).await, Some(0), "{what}");
+            let took = start.elapsed().as_secs();
+            assert!((9..=13).contains(&took), "{what} {took}");
+            assert_eq!(conn.toy.working.get(), 0);
+        }
+    });
+}
+
+#[test]
+fn malformed_requests_count_as_resets_that_were_provoked() {
+    let bad = block(&[(":method", "GET"), (":scheme", "https"), (":path", "/"), ("connection", "close")]);
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        for n in 0..300 {
+            if conn.io.write_all(&frame(1, 5, 2 * n + 1, &bad)).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(goodbye(&mut conn).await, CALM);
+        assert!(conn.toy.refused.borrow().len() <= 70, "{}", conn.toy.refused.borrow().len());
+    });
+}
+
+#[test]
+fn padding_is_no_data_and_opens_the_window_in_steps() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        conn.io.write_all(&hang(1, false)).await.unwrap();
+        // As long as data that counts for something, and empty.
+        let empty = frame(0, 8, 1, &[&[255][..], &[0; 255]].concat());
+        let _ = conn.io.write_all(&empty.repeat(1000)).await;
+        assert_eq!(goodbye(&mut conn).await, CALM);
+
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        conn.io.write_all(&hang(1, false)).await.unwrap();
+        let padded = frame(0, 8, 1, &[&[255][..], &[b'x'; 64], &[0; 255]].concat());
+        conn.io.write_all(&padded.repeat(200)).await.unwrap();
+        let updates = frames_now(&mut conn).await.iter().filter(|(kind, _)| *kind == 8).count();
+        // One at the greeting, one for the 50 KB of padding.
+        assert_eq!(updates, 2);
+    });
+}
+
+#[test]
+fn data_behind_our_reset_is_let_pass_for_one_window() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        let early =
+            block(&[(":method", "POST"), (":scheme", "https"), (":authority", "a.test"), (":path", "/early")]);
+        conn.io.write_all(&frame(1, 4, 1, &early)).await.unwrap();
+        assert!(frames_now(&mut conn).await.iter().any(|(kind, _)| *kind == 3), "it is reset");
+        conn.io.write_all(&frame(0, 0, 1, &[b'x'; 16_000]).repeat(4)).await.unwrap();
+        conn.io.write_all(&hang(3, true)).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert!(!conn.front.is_finished());
+        let _ = conn.io.write_all(&frame(0, 0, 1, &[b'x'; 16_000])).await;
+        assert_eq!(goodbye(&mut conn).await, CALM);
+    });
+}
+
+#[test]
+fn of_many_window_sizes_in_one_frame_the_last_counts() {
+    run(async {
+        let mut conn = raw(Limits::default());
+        conn.io.write_all(PREFACE).await.unwrap();
+        let mut settings = [&[0, 4][..], &1_000u32.to_be_bytes()].concat().repeat(1000);
+        settings.extend([&[0, 4][..], &2_000u32.to_be_bytes()].concat());
+        conn.io.write_all(&frame(4, 0, 0, &settings)).await.unwrap();
+        let big = block(&[(":method", "GET"), (":scheme", "https"), (":authority", "a.test"), (":path", "/big")]);
+        conn.io.write_all(&frame(1, 5, 1, &big)).await.unwrap();
+        let frames = frames_now(&mut conn).await;
+        let data: usize = frames.iter().filter(|(kind, _)| *kind == 0).map(|(_, payload)| payload.len()).sum();
+        assert_eq!(data, 2_000);
+    });
+}

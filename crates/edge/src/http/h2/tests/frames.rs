@@ -40,12 +40,23 @@ pub(super) async fn frames_now(raw: &mut Raw) -> Vec<(u8, Vec<u8>)> {
     split(&bytes)
 }
 
+/// The same with the stream of each.
+pub(super) async fn numbered_now(raw: &mut Raw) -> Vec<(u32, u8, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    while let Ok(Ok(1..)) = timeout(Duration::from_secs(1), raw.io.read_buf(&mut bytes)).await {}
+    numbered(&bytes)
+}
+
 pub(super) fn split(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    numbered(bytes).into_iter().map(|(_, kind, payload)| (kind, payload)).collect()
+}
+
+fn numbered(bytes: &[u8]) -> Vec<(u32, u8, Vec<u8>)> {
     let mut rest = bytes;
     let mut frames = Vec::new();
-    while let [a, b, c, kind, ..] = *rest {
+    while let [a, b, c, kind, _, s0, s1, s2, s3, ..] = *rest {
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-        frames.push((kind, rest[9..9 + length].to_vec()));
+        frames.push((u32::from_be_bytes([s0, s1, s2, s3]), kind, rest[9..9 + length].to_vec()));
         rest = &rest[9 + length..];
     }
     frames

@@ -8,6 +8,7 @@ mod lifetime;
 mod mutated;
 mod requests;
 mod rules;
+mod windows;
 
 use std::rc::Rc;
 
@@ -39,10 +40,14 @@ struct Raw {
     front: JoinHandle<()>,
 }
 
-#[allow(clippy::disallowed_methods, reason = "a test's own task")]
 fn raw(limits: Limits) -> Raw {
-    let (io, theirs) = tokio::io::duplex(1 << 20);
-    let (toy, drain) = (Rc::new(Toy::default()), Drain::new());
+    raw_with(limits, Rc::new(Toy::default()))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test's own task")]
+fn raw_with(limits: Limits, toy: Rc<Toy>) -> Raw {
+    let (io, theirs) = tokio::io::duplex(4 << 20);
+    let drain = Drain::new();
     let conn = ConnInfo { client: ([192, 0, 2, 1], 5000).into(), local_port: 443, sni: None, alpn: Alpn::H2 };
     let front = spawn_local(super::serve(theirs, conn, toy.clone(), Rc::new(limits), drain.clone()));
     Raw { io, toy, drain, front }

@@ -16,20 +16,30 @@ pub const fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// The reverse of [`civil`].
+pub(crate) const fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - (month <= 2) as u64;
+    let (era, of_era) = (year / 400, year % 400);
+    let march = (month + 9) % 12;
+    let of_year = (153 * march + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn leap_days_and_their_absence() {
-        for (days, date) in [
+        for (number, date) in [
             (0, (1970, 1, 1)),
             (11_016, (2000, 2, 29)),
             (11_017, (2000, 3, 1)),
             (47_540, (2100, 2, 28)),
             (47_541, (2100, 3, 1)),
         ] {
-            assert_eq!(civil(days), date);
+            assert_eq!(civil(number), date);
+            assert_eq!(days(date.0, date.1, date.2), number);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! random numbers.
 
 pub mod calendar;
+pub mod date;
 pub mod email;
 pub mod fields;
 pub mod head;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use mezu_model::date;
 use mezu_runtime::Chain;
 use mezu_tunnel::carrier::Io;
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -20,7 +21,6 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use crate::{
     DialError, EdgeAddress, Proxy,
     gate::{dial, roots},
-    workload::files::date,
 };
 
 pub use crate::gate::roots::Authorities;
@@ -102,8 +102,8 @@ impl Probe {
         let mut fields = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut fields);
         head.parse(&answer).ok()?;
-        let date = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("date"))?;
-        let theirs = date::seconds(date::parse(date.value)?);
+        let field = head.headers.iter().find(|field| field.name.eq_ignore_ascii_case("date"))?;
+        let theirs = date::parse(field.value)?;
         date::seconds(SystemTime::now()).checked_signed_diff(theirs)
     }
 }

@@ -10,7 +10,7 @@ pub(crate) mod dial;
 pub(crate) mod edge_stream;
 pub(crate) mod exchange;
 pub(crate) mod fault;
-pub(crate) mod files;
+mod files;
 pub(crate) mod forward;
 pub(crate) mod h1;
 pub(crate) mod h2c;

@@ -2,14 +2,13 @@
 //! that leads out, no dot file, no device, no listing.
 
 mod conditions;
-pub(crate) mod date;
 mod media;
 mod open;
 
 use std::{future::poll_fn, io, path::Path};
 
 use bytes::Bytes;
-use mezu_model::{Method, RequestHead, ResponseHead, known};
+use mezu_model::{Method, RequestHead, ResponseHead, date, known};
 
 use self::{
     conditions::{Part, Verdict},
@@ -63,14 +62,10 @@ async fn file_answer<S: EdgeStream>(
     head_only: bool,
 ) -> Result<(), Fault> {
     let etag = file.etag();
-    let modified = date::format(file.modified);
+    let modified = date::format(date::seconds(file.modified));
     let mut head = with(
         200,
-        &[
-            (known::ETAG, etag.as_bytes()),
-            (known::LAST_MODIFIED, modified.as_bytes()),
-            (known::CACHE_CONTROL, b"no-cache"),
-        ],
+        &[(known::ETAG, etag.as_bytes()), (known::LAST_MODIFIED, &modified), (known::CACHE_CONTROL, b"no-cache")],
     );
     let part = match conditions::judge(&asked.headers, &etag, file.modified, file.length) {
         Verdict::NotModified => {

@@ -69,7 +69,7 @@ say "  The sample workload listens on localhost:$page and is now also at"
 say
 say "    $url"
 say
-say "  Try it:"
+say "  Try it, in another terminal, from this folder:"
 say
 say "    curl --cacert $state/data/ca.pem --resolve $name:$https:127.0.0.1 $url"
 say "    curl -N --cacert $state/data/ca.pem --resolve $name:$https:127.0.0.1 ${url}events"

@@ -6,9 +6,18 @@ use clap::{Args, Parser, Subcommand};
 use mezu_runtime::telemetry::LogFormat;
 use warpgate::{DEFAULT_CONNECTIONS, EdgeAddress, Label, Proxy, Target};
 
+const EXAMPLES: &str = "\
+Examples:
+  warpgate http 3000 --edge edge.example.com        what listens on port 3000 here
+  warpgate http file:///srv/site --name site        a folder, as site.<the edge's domain>
+  warpgate start --config warpgate.toml             several workloads
+  warpgate diag --edge edge.example.com             what is wrong with the way there
+
+The key comes from MEZUSPHERE_KEY, --key-file or `warpgate login`; MEZUSPHERE_EDGE saves typing --edge.";
+
 /// Puts a workload on this machine on the internet, through an edge, without opening a port.
 #[derive(Debug, Parser)]
-#[command(name = "warpgate", version, max_term_width = 100)]
+#[command(name = "warpgate", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -25,10 +25,15 @@ pub(crate) fn http(args: &HttpArgs) -> Outcome {
 }
 
 pub(crate) fn start(args: &StartArgs) -> Outcome {
+    const EXAMPLE: &str = "[workloads.web]\ntarget = \"3000\"";
+    let shown = args.config.display();
+    if !args.config.exists() {
+        bail!("there is no file {shown}; name another with --config, or make it, for example with:\n\n{EXAMPLE}");
+    }
     let file = File::read(&args.config)?;
     let workloads = file.workloads()?;
     if workloads.is_empty() {
-        bail!("{} names no workload; add for example:\n\n[workloads.web]\ntarget = \"3000\"", args.config.display());
+        bail!("{shown} names no workload; add for example:\n\n{EXAMPLE}");
     }
     run(config(&args.connect, &file, workloads)?, &args.show)
 }

@@ -244,7 +244,6 @@ impl Row {
     pub(crate) fn blob(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
         get!(self, column)
     }
-
 }
 
 /// Sorts the database's own words into ours.

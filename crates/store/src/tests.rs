@@ -35,7 +35,11 @@ macro_rules! contract {
     };
 }
 
+mod audit;
+mod changes;
 mod file;
+mod machines;
+mod people;
 mod spine;
 
 const NOW: Micros = Micros(1_700_000_000_000_000);

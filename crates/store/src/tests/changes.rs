@@ -1,0 +1,125 @@
+//! Drafts, publishes and remembered answers; lists in parts; two stores on one database.
+
+use std::time::Duration;
+
+use mezu_model::{DraftId, PublishId};
+use serde_json::json;
+
+use super::*;
+
+fn done() -> NewEvent {
+    NewEvent::done("test", "x")
+}
+
+contract! {
+    async fn drafts_are_written_edited_and_come_due(world: World) {
+        let (other, _) = org_with_key(&world.store, "other", 2).await;
+        let (one, two) = (DraftId::from_bytes([1; 16]), DraftId::from_bytes([2; 16]));
+        let hour = after(Duration::from_secs(3600));
+        let spec = |publish_at| DraftSpec { name: "spring sale".into(), ops: json!([{ "op": "x" }]), publish_at };
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.create_draft(world.org, one, &spec(None), Actor::Operator).await.unwrap();
+        change.create_draft(world.org, two, &spec(Some(hour)), Actor::System).await.unwrap();
+        assert!(change.due_drafts(NOW).await.unwrap().is_empty());
+        assert_eq!(change.due_drafts(hour).await.unwrap()[0].id, two);
+        let edited = change.update_draft(world.org, one, &spec(Some(NOW)), Some(1)).await.unwrap();
+        assert_eq!((edited.version, edited.created_by), (2, Actor::Operator));
+        assert!(matches!(change.update_draft(world.org, one, &spec(None), Some(1)).await, Err(StoreError::Stale { .. })));
+        assert!(matches!(change.draft(other, one).await, Err(StoreError::NotFound { .. })));
+        assert!(matches!(change.delete_draft(other, one, None).await, Err(StoreError::NotFound { .. })));
+        change.delete_draft(world.org, one, Some(2)).await.unwrap();
+        assert_eq!(change.drafts(world.org, &Slice::default()).await.unwrap().items.len(), 1);
+        change.commit(done()).await.unwrap();
+    }
+
+    async fn a_publish_is_taken_back_once(world: World) {
+        let (other, _) = org_with_key(&world.store, "other", 2).await;
+        let id = |n: u8| PublishId::from_bytes([n; 16]);
+        let new = |n: u8, undo_of| NewPublish { id: id(n), actor: Actor::Operator, summary: "two routes".into(),
+            ops: json!([{ "before": null, "after": { "a": 1 } }]), undo_of };
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.create_publish(world.org, new(1, None)).await.unwrap();
+        change.create_publish(world.org, new(2, None)).await.unwrap();
+        let foreign = change.create_publish(other, new(9, Some(id(1)))).await.unwrap_err();
+        assert!(matches!(foreign, StoreError::NotFound { .. }), "{foreign}");
+        change.create_publish(world.org, new(3, Some(id(1)))).await.unwrap();
+        assert_eq!(change.publish(world.org, id(1)).await.unwrap().undone_by, Some(id(3)));
+        let page = change.publishes(world.org, &Slice::first(2)).await.unwrap();
+        assert_eq!(page.items.iter().map(|one| one.id).collect::<Vec<_>>(), [id(3), id(2)]);
+        let rest = change.publishes(world.org, &Slice::after(page.next.unwrap(), 2)).await.unwrap();
+        assert_eq!((rest.items[0].id, rest.next), (id(1), None));
+        change.commit(done()).await.unwrap();
+        let mut change = world.store.change(NOW).await.unwrap();
+        let twice = change.create_publish(world.org, new(4, Some(id(1)))).await.unwrap_err();
+        assert!(matches!(twice, StoreError::Taken { .. }), "{twice}");
+    }
+
+    async fn an_answer_is_remembered_for_a_day(world: World) {
+        let answer = |n: u8| Remembered { request: [n; 32], status: 201, body: "{}".into() };
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.remember("org/operator", "k", &answer(1)).await.unwrap();
+        let twice = change.remember("org/operator", "k", &answer(2)).await.unwrap_err();
+        assert!(matches!(twice, StoreError::Taken { .. }), "{twice}");
+        assert_eq!(change.remembered("org/operator", "k", NOW).await.unwrap(), Some(answer(1)));
+        assert_eq!(change.remembered("org/system", "k", NOW).await.unwrap(), None);
+        change.commit(done()).await.unwrap();
+        let mut late = world.store.change(after(KEPT)).await.unwrap();
+        assert_eq!(late.remembered("org/operator", "k", after(KEPT)).await.unwrap(), None);
+        late.remember("org/operator", "k", &answer(2)).await.unwrap();
+        late.commit(done()).await.unwrap();
+        world.store.sweep(after(KEPT * 2)).await.unwrap();
+        let left = world.store.view().await.unwrap().remembered("org/operator", "k", NOW).await.unwrap();
+        assert_eq!(left, None);
+    }
+
+    async fn lists_come_in_parts_without_a_gap_or_a_double(world: World) {
+        for n in 2..9 {
+            org_with_key(&world.store, &format!("org-{n}"), n).await;
+        }
+        let mut view = world.store.view().await.unwrap();
+        let whole = view.orgs(&Slice::default()).await.unwrap();
+        assert_eq!((whole.items.len(), &whole.next), (8, &None));
+        for limit in [1, 3, 8] {
+            let (mut found, mut slice) = (Vec::new(), Slice::first(limit));
+            loop {
+                let page = view.orgs(&slice).await.unwrap();
+                assert!(page.items.len() <= usize::from(limit));
+                found.extend(page.items);
+                match page.next {
+                    Some(next) => slice = Slice::after(next, limit),
+                    None => break,
+                }
+            }
+            assert_eq!(found, whole.items, "{limit}");
+        }
+        // A limit of nothing is one, so that whoever asks so gets on all the same.
+        assert_eq!(view.orgs(&Slice::first(0)).await.unwrap().items.len(), 1);
+    }
+
+    async fn a_view_sees_one_moment_and_a_change_what_it_has_written(world: World) {
+        let mut view = world.store.view().await.unwrap();
+        let before = view.orgs(&Slice::default()).await.unwrap();
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.create_org(OrgId::from_bytes([7; 16]), &label("seven")).await.unwrap();
+        assert_eq!(change.orgs(&Slice::default()).await.unwrap().items.len(), before.items.len() + 1);
+        change.commit(done()).await.unwrap();
+        assert_eq!(view.orgs(&Slice::default()).await.unwrap(), before);
+    }
+
+    async fn two_stores_on_one_database_take_turns(world: World) {
+        let second = Store::open(&world.url).await.unwrap();
+        let scope = mezu_runtime::Scope::new();
+        let writers = [world.store.clone(), second].map(|store| {
+            mezu_runtime::spawn(&scope, "writer", async move {
+                for _ in 0..20 {
+                    store.change(NOW).await?.commit(done()).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+        });
+        for writer in writers {
+            writer.await.unwrap().unwrap();
+        }
+        assert!(matches!(world.store.verify_audit().await.unwrap(), AuditCheck::Whole { events, .. } if events >= 40));
+    }
+}

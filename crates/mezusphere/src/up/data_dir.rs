@@ -24,18 +24,17 @@ impl DataDir {
     /// Makes the directory if it is not there, sees that only its owner can read it, and locks it.
     ///
     /// # Errors
-    /// When it holds other things and is open to others, cannot be written, or another process uses it.
+    /// When it is another user's (but see [`stand`]), holds other things and is open to others, cannot be written, or
+    /// another process uses it.
     pub(super) fn open(root: &Path) -> Result<Self, UpError> {
         let fault = |source| UpError::DataDir { path: root.to_path_buf(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fault)?;
         let root = fs::canonicalize(root).map_err(fault)?;
         let meta = fs::metadata(&root).map_err(fault)?;
         let us = rustix::process::geteuid().as_raw();
-        // Whoever owns it can put links in the places of our files: root must not write through those of others.
-        if meta.uid() != us {
-            let owner = meta.uid();
-            let why = format!("it belongs to user {owner} and this is user {us}; give it to {us}, or run as {owner}");
-            return Err(fault(io::Error::other(why)));
+        let guest = stand(us, meta.uid(), meta.mode()).map_err(|why| fault(io::Error::other(why)))? == Stand::Guest;
+        if guest {
+            refuse_links(&root).map_err(fault)?;
         }
         if meta.mode() & 0o077 != 0 {
             // `--data /tmp` by root must not close /tmp to everybody else.
@@ -44,6 +43,13 @@ impl DataDir {
             }
             fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).map_err(fault)?;
             tracing::warn!(path = %root.display(), "others could read the data directory; now only its owner can");
+        }
+        if guest {
+            let (path, owner) = (root.display(), meta.uid());
+            tracing::warn!(
+                %path, owner,
+                "the data directory belongs to another user, who can read and change all that is kept in it"
+            );
         }
         let lock = lock(&root)?;
         Ok(Self { root, _lock: lock })
@@ -103,6 +109,48 @@ fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 fn is_ours(root: &Path) -> io::Result<bool> {
     let holds = |name: &str| fs::symlink_metadata(root.join(name)).is_ok_and(|meta| meta.is_file());
     Ok([LOCK, first_key::FILE, store_slot::FILE].into_iter().any(holds) || fs::read_dir(root)?.next().is_none())
+}
+
+/// As whom we use the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Owner,
+    /// As root in the directory of a user.
+    Guest,
+}
+
+/// Whether `us` may use a directory of `owner`. Whoever can write to it can put links in the places of our files, which
+/// root would write through. A directory that a user shares with a container, where we are root, is common and has one
+/// such user, who could do as much to the container's own start; in one that a group or all can write to, it is anybody.
+fn stand(us: u32, owner: u32, mode: u32) -> Result<Stand, String> {
+    const OTHERS_WRITE: u32 = 0o022;
+    if us == owner {
+        return Ok(Stand::Owner);
+    }
+    if us != 0 {
+        return Err(format!("it belongs to user {owner} and this is user {us}; give it to {us}, or run as {owner}"));
+    }
+    if mode & OTHERS_WRITE != 0 {
+        return Err(format!(
+            "it belongs to user {owner} and others may write to it; take that from them (chmod go-w), give it to root, \
+             or run as {owner}"
+        ));
+    }
+    Ok(Stand::Guest)
+}
+
+/// No file of ours is a link, so one that is there was put there by somebody else.
+fn refuse_links(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_type()?.is_symlink() {
+            let name = entry.file_name();
+            return Err(io::Error::other(format!(
+                "it belongs to another user and {name:?} in it is a link; put the file itself there, or remove it"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn lock(root: &Path) -> Result<File, UpError> {
@@ -180,14 +228,38 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_another_user_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        // Only root can give a directory away.
-        if rustix::process::geteuid().is_root() {
-            std::os::unix::fs::chown(dir.path(), Some(65_534), None).unwrap();
-            let refused = DataDir::open(dir.path()).unwrap_err().to_string();
-            assert!(refused.contains("belongs to user 65534"), "{refused}");
+    fn whose_directory_may_be_used() {
+        assert_eq!(stand(1000, 1000, 0o777), Ok(Stand::Owner));
+        assert_eq!(stand(0, 0, 0o777), Ok(Stand::Owner));
+        assert_eq!(stand(0, 1000, 0o755), Ok(Stand::Guest));
+        for (us, owner, mode) in [(1000, 0, 0o700), (1000, 1001, 0o755), (0, 1000, 0o775), (0, 1000, 0o757)] {
+            let why = stand(us, owner, mode).unwrap_err();
+            assert!(why.contains(&format!("belongs to user {owner}")), "{why}");
         }
+    }
+
+    #[test]
+    fn root_uses_a_directory_of_a_user_unless_others_write_to_it_or_links_are_in_it() {
+        // Only root can give a directory away. What another user is told is in the table above.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(65_534), None).unwrap();
+        let set = |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        set(0o775);
+        let refused = DataDir::open(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("belongs to user 65534") && refused.contains("chmod go-w"), "{refused}");
+        assert_eq!((mode(dir.path()), fs::read_dir(dir.path()).unwrap().count()), (0o775, 0));
+
+        set(0o755);
+        drop(DataDir::open(dir.path()).unwrap());
+        let meta = fs::metadata(dir.path()).unwrap();
+        assert_eq!((meta.uid(), meta.mode() & 0o777), (65_534, 0o700), "it stays its owner's, and becomes private");
+
+        std::os::unix::fs::symlink("/nowhere", dir.path().join(store_slot::FILE)).unwrap();
+        let refused = DataDir::open(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("is a link"), "{refused}");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //!
 //! After [`Event::Dead`] every stream operation fails, but what was received whole before can still be read.
 
+mod control;
 mod input;
 mod recv;
 mod relief;
@@ -176,7 +177,7 @@ impl Connection {
             retained: 0,
             grown: 0,
             parked: VecDeque::new(),
-            control: input::CONTROL_PER_SECOND,
+            control: control::CONTROL_PER_SECOND,
             control_since: now,
             drain: Drain::default(),
             dead: None,

@@ -29,13 +29,66 @@ pub enum Incoming {
     Go,
 }
 
-/// A REQUEST frame.
+/// A frame with a head, and perhaps the beginning of the body behind it.
 #[derive(Debug)]
-pub struct Request {
+pub struct Headed<P> {
     pub(crate) payload: Bytes,
-    pub(crate) prefix: RequestPrefix,
+    pub(crate) prefix: P,
     pub(crate) end: bool,
     pub(crate) limits: HeadLimits,
+}
+
+/// A REQUEST frame.
+pub type Request = Headed<RequestPrefix>;
+/// A RESPONSE frame.
+pub type Response = Headed<ResponsePrefix>;
+
+/// What stands in front of a head.
+pub trait Prefix {
+    /// Its length.
+    const LEN: usize;
+    /// Where in the payload the head ends and the body begins.
+    fn head_end(&self) -> usize;
+}
+
+impl Prefix for RequestPrefix {
+    const LEN: usize = REQUEST_PREFIX;
+
+    #[inline]
+    fn head_end(&self) -> usize {
+        self.head_end
+    }
+}
+
+impl Prefix for ResponsePrefix {
+    const LEN: usize = RESPONSE_PREFIX;
+
+    #[inline]
+    fn head_end(&self) -> usize {
+        self.head_end
+    }
+}
+
+impl<P: Prefix> Headed<P> {
+    /// Whether [`Self::into_body`] is the whole body.
+    pub const fn ended(&self) -> bool {
+        self.end
+    }
+
+    /// Bytes of body that came with the head.
+    pub fn body_len(&self) -> usize {
+        self.payload.len().saturating_sub(self.prefix.head_end())
+    }
+
+    /// The body bytes that came with the head.
+    pub fn into_body(mut self) -> Bytes {
+        self.payload.advance(self.prefix.head_end().min(self.payload.len()));
+        self.payload
+    }
+
+    fn wire(&self) -> Result<&[u8], HeadError> {
+        self.payload.get(P::LEN..self.prefix.head_end()).ok_or(HeadError::Malformed)
+    }
 }
 
 impl Request {
@@ -49,40 +102,14 @@ impl Request {
         self.prefix.is_parked()
     }
 
-    /// Whether [`Self::into_body`] is the whole body.
-    pub const fn ended(&self) -> bool {
-        self.end
-    }
-
     /// Decodes the head into `head`, which is emptied first, and says which workload it is for: the position in the
     /// HELLO, not checked. After an error reset the stream with [`crate::Reason::BadHead`].
     ///
     /// # Errors
     /// See [`HeadError`].
     pub fn decode(&self, head: &mut RequestHead) -> Result<u32, HeadError> {
-        let wire = self.payload.get(REQUEST_PREFIX..self.prefix.head_end).ok_or(HeadError::Malformed)?;
-        decode_request(wire, &self.prefix, self.limits, head)
+        decode_request(self.wire()?, &self.prefix, self.limits, head)
     }
-
-    /// Bytes of body that came with the head.
-    pub fn body_len(&self) -> usize {
-        self.payload.len().saturating_sub(self.prefix.head_end)
-    }
-
-    /// The body bytes that came with the head.
-    pub fn into_body(mut self) -> Bytes {
-        self.payload.advance(self.prefix.head_end.min(self.payload.len()));
-        self.payload
-    }
-}
-
-/// A RESPONSE frame.
-#[derive(Debug)]
-pub struct Response {
-    pub(crate) payload: Bytes,
-    pub(crate) prefix: ResponsePrefix,
-    pub(crate) end: bool,
-    pub(crate) limits: HeadLimits,
 }
 
 impl Response {
@@ -96,30 +123,13 @@ impl Response {
         is_interim(self.prefix.status)
     }
 
-    /// Whether [`Self::into_body`] is the whole body.
-    pub const fn ended(&self) -> bool {
-        self.end
-    }
-
     /// Decodes the head into `head`, which is emptied first. After an error reset the stream with
     /// [`crate::Reason::BadHead`].
     ///
     /// # Errors
     /// See [`HeadError`].
     pub fn decode(&self, head: &mut ResponseHead) -> Result<(), HeadError> {
-        let wire = self.payload.get(RESPONSE_PREFIX..self.prefix.head_end).ok_or(HeadError::Malformed)?;
-        decode_response(wire, &self.prefix, self.limits, head)
-    }
-
-    /// Bytes of body that came with the head.
-    pub fn body_len(&self) -> usize {
-        self.payload.len().saturating_sub(self.prefix.head_end)
-    }
-
-    /// The body bytes that came with the head.
-    pub fn into_body(mut self) -> Bytes {
-        self.payload.advance(self.prefix.head_end.min(self.payload.len()));
-        self.payload
+        decode_response(self.wire()?, &self.prefix, self.limits, head)
     }
 }
 

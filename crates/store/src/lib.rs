@@ -12,6 +12,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod change;
 mod db;
 mod draft;
@@ -28,10 +29,12 @@ mod org;
 mod page;
 mod publish;
 mod read;
+mod restore;
 mod route;
 mod session;
 mod setup;
 mod sweep;
+mod tables;
 mod token;
 mod url;
 mod value;
@@ -39,6 +42,7 @@ mod workload;
 
 pub use account::{Account, AccountSpec};
 pub use audit::{Actor, AuditCheck, Event, EventFilter, InvalidActor, NewEvent, Outcome};
+pub use backup::{Backup, BackupError};
 pub use change::{Change, Committed, View};
 pub use draft::{DRAFTS_PER_ORG, Draft, DraftSpec};
 pub use enrol::{EnrolRefusal, Enrolled};

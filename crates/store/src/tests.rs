@@ -36,6 +36,7 @@ macro_rules! contract {
 }
 
 mod audit;
+mod backup;
 mod changes;
 mod file;
 mod machines;

@@ -50,7 +50,7 @@ pub(crate) struct Exchange<'x, 'l, W> {
     /// What `buffered` showed last.
     shown: usize,
     shown_end: bool,
-    /// Read behind data that had to go first.
+    /// Read before `poll_body` came to them.
     trailers: Option<Headers>,
     phase: Phase,
     interims: u32,
@@ -215,14 +215,18 @@ impl<W: Wire> crate::http::Exchange for Exchange<'_, '_, W> {
 
     fn buffered(&mut self, max: usize) -> (&[u8], bool) {
         (self.shown, self.shown_end) = (0, false);
+        if self.trailers.is_some() {
+            return (&[], false);
+        }
         match self.step() {
             Ok(Step::Data(n)) => {
                 self.shown = n.min(max);
                 self.shown_end = self.decoder.ends_after(self.shown, &self.link.warm.input);
             }
             Ok(Step::End) => self.shown_end = true,
-            // Trailers are for `poll_body`; a fault is reported there too.
-            Ok(Step::More | Step::Trailers(_)) | Err(_) => {}
+            // For `poll_body`; a fault is reported there too.
+            Ok(Step::Trailers(trailers)) => self.trailers = Some(trailers),
+            Ok(Step::More) | Err(_) => {}
         }
         (self.link.warm.input.get(..self.shown).unwrap_or_default(), self.shown_end)
     }

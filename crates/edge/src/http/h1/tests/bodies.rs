@@ -105,6 +105,16 @@ fn small_chunks_go_on_together() {
     });
 }
 
+/// Found by fuzzing: looking at what is buffered read the trailers, and lost them.
+#[test]
+fn trailers_of_an_empty_body_are_not_lost_when_all_comes_at_once() {
+    run(async {
+        let post = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n\r\n";
+        let (answer, _) = talk(format!("{post}0\r\nX-Sum: 1\r\n\r\n{NEXT}")).await;
+        assert!(answer.contains("\r\n0\r\nx-sum: 1\r\n\r\nHTTP/1.1 200 "), "{answer}");
+    });
+}
+
 #[test]
 fn trailers_pass_both_ways_where_they_may() {
     run(async {

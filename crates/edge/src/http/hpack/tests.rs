@@ -1,8 +1,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[allow(unreachable_pub, reason = "shared with the fuzzer")]
+#[path = "../../../../../fuzz/src/hpack.rs"]
+mod fuzz;
+
 use mezu_model::known;
 
 use super::{Decoder, decode::Broken, field, status};
+use crate::http::mutate::Mutator;
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|b| *b != b' ').collect();
@@ -107,4 +112,23 @@ fn what_is_encoded_is_decoded() {
         "x-".repeat(80)
     );
     assert_eq!(decoded, expected);
+}
+
+/// What `make fuzz` does for longer and with a view of the coverage.
+#[test]
+fn the_fuzz_target_stands_its_corpus_and_damaged_copies_of_it() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/hpack");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let seeds: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    assert!(!seeds.is_empty());
+    seeds.iter().for_each(|seed| fuzz::run(seed));
+    let words: &[&[u8]] = &[b"\xbe", b"\x40\x01a\x01b", b"\x20", b"\x3f\xe1\x1f", b"\x7f\x80\x01", b"\x84\xff\xff"];
+    let mut mutator = Mutator::new(3);
+    for _ in 0..20_000 {
+        let input = mutator.mutate(&seeds, words);
+        if std::panic::catch_unwind(|| fuzz::run(&input)).is_err() {
+            panic!("failed on {input:02x?}");
+        }
+    }
 }

@@ -71,19 +71,6 @@ fn grpc_messages_need_no_escaping() {
     }
 }
 
-/// Writes every page into `PAGES` for somebody to look at.
-#[test]
-#[ignore = "for the eye"]
-fn write_pages() {
-    let folder = std::path::PathBuf::from(std::env::var("PAGES").unwrap());
-    for code in Code::ALL {
-        let mut failure = failure(*code, Some("shop.acme.mezusphere.localhost"));
-        failure.rule = (*code == Code::Malformed).then_some("the path is percent-encoded twice");
-        failure.ray = RayId(0x0193_5c0e_7f3a_7b21_9d4e_52aa_1c07_be64);
-        std::fs::write(folder.join(format!("{}.html", code.entry().code)), page_text(&failure)).unwrap();
-    }
-}
-
 fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();

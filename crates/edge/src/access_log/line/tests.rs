@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::time::Instant;
 
 use mezu_model::{GateId, OrgId, RayId, RouteId, WorkloadId};
 use serde_json::Value;
@@ -138,32 +137,4 @@ fn the_remembered_second_is_not_stale() {
         line.time(Duration::from_secs(second), &mut out);
         assert!(String::from_utf8(out).unwrap().ends_with(expected));
     }
-}
-
-/// What a line costs; run by hand in a release build.
-#[test]
-#[ignore = "measures"]
-fn cost_of_a_line() {
-    let owner = Owner {
-        org: OrgId::from_bytes([1; 16]),
-        route: RouteId::from_bytes([2; 16]),
-        workload: WorkloadId::from_bytes([3; 16]),
-    };
-    let row = Row {
-        owner: Some(owner),
-        gate: Some(GateId::from_bytes([7; 16])),
-        workload: Some(Duration::from_micros(700)),
-        user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140"),
-        ..row()
-    };
-    let (line, mut out) = (Line::default(), Vec::with_capacity(1 << 16));
-    let rounds = 1_000_000;
-    let start = Instant::now();
-    for _ in 0..rounds {
-        if out.len() > 1 << 15 {
-            out.clear();
-        }
-        line.write(std::hint::black_box(&row), &mut out);
-    }
-    eprintln!("{} ns per line", start.elapsed().as_nanos() / rounds);
 }

@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-
 use mezu_model::{GateId, OrgId, RayId, RouteId, WorkloadId};
 use serde_json::Value;
 

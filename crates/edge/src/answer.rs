@@ -60,6 +60,8 @@ pub enum EdgeError {
     GateTimeout,
     #[error("all gates and the queue are full")]
     GateBusy,
+    #[error("the org has as many requests in flight as it may have")]
+    OrgBusy,
     #[error("the gate refused the request")]
     GateRefused,
     #[error("the gate broke the tunnel's protocol")]
@@ -117,6 +119,7 @@ impl EdgeError {
             Self::GateLost { sent: true } => Code::GateLostAfterSend,
             Self::GateTimeout => Code::GateTimeout,
             Self::GateBusy => Code::GateBusy,
+            Self::OrgBusy => Code::OrgBusy,
             Self::GateRefused => Code::GateRefused,
             Self::GateProtocol => Code::GateProtocol,
             Self::WorkloadUnreachable => Code::WorkloadUnreachable,

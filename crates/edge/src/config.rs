@@ -11,7 +11,7 @@ use crate::certs::CertStore;
 
 /// Default of [`EdgeConfig::tunnel_memory`]. When a half of it is gone windows no longer grow, and then what has gone
 /// unread the longest is given up: an edge on a small machine must survive thousands of clients that do not read.
-const TUNNEL_MEMORY: usize = 96 * 1024 * 1024;
+const TUNNEL_MEMORY: usize = 64 * 1024 * 1024;
 
 /// Settings of one edge.
 #[derive(Debug, Clone)]

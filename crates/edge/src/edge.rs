@@ -23,6 +23,7 @@ use crate::drain::{self, Stops};
 use crate::enrol::Enrol;
 use crate::listen::{self, Listeners};
 use crate::metrics::Metrics;
+use crate::nofile;
 use crate::placement::Placement;
 use crate::presence::Presence;
 use crate::routes::{Table, Uncompilable};
@@ -115,7 +116,8 @@ fn shared(
     tables: watch::Receiver<Arc<Table>>,
     mailboxes: Vec<mpsc::Sender<Command>>,
 ) -> Result<Shared, StartError> {
-    let EdgeConfig { certs, limits, public_port, tunnel_memory, access_log, .. } = config;
+    let EdgeConfig { certs, mut limits, public_port, tunnel_memory, access_log, .. } = config;
+    limits.connections = nofile::connections(limits.connections);
     let workers = mailboxes.len();
     let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certs) as Arc<dyn ResolvesServerCert>;
     let metrics = Metrics::new(workers);
@@ -133,6 +135,7 @@ fn shared(
         placement: Arc::new(Placement::new(workers, limits.tunnels_per_key, memory.clone())),
         memory,
         in_flight_per_worker: limits.in_flight.div_ceil(workers),
+        in_flight_per_org: limits.in_flight_per_org.div_ceil(workers),
         tables,
         mailboxes,
         loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),

@@ -24,7 +24,7 @@ use tracing::{debug, info};
 use crate::enrol::{self, EnrolError, EnrolledWorkload, Enrolment};
 use crate::gates::Gate;
 use crate::listen::Place;
-use crate::metrics::{GateLeft, GateRefusal, HandshakeFailure};
+use crate::metrics::{Door, GateLeft, GateRefusal, HandshakeFailure};
 use crate::placement::Seat;
 use crate::routes::Table;
 use crate::worker::{Command, Worker};
@@ -173,6 +173,7 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
     let workloads: Vec<WorkloadId> = workloads.iter().map(|workload| workload.id).collect();
     let gate = worker.gates.join(Gate::new(session.clone(), id, key, workloads, worker.limits()));
     worker.metrics.gate_joined();
+    worker.metrics.connection_opened(Door::Gate);
     info!(gate = %id, worker = worker.index, "tunnel up");
     let home = Rc::clone(worker);
     spawn_local(&worker.stops.gates, "gate", async move {
@@ -182,6 +183,7 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
         let death = session.closed().await;
         home.gates.part(&gate);
         home.metrics.gate_left(left(&death));
+        home.metrics.connection_closed(Door::Gate);
         info!(gate = %id, worker = home.index, reason = %death, "tunnel down");
     });
 }

@@ -59,8 +59,9 @@ impl Worker {
         self.admit()?;
         let routed: Routed<'_> = table.route(request, &self.shared.certs)?;
         record.owner = Some(routed.route.owner());
+        let place = self.orgs.take(routed.route.owner().org)?;
         let ways = self.gates.ways(routed.route.workload);
         let permitted = routed.permit()?;
-        forward(self, permitted, &ways, exchange, record).await
+        forward(self, permitted, place, &ways, exchange, record).await
     }
 }

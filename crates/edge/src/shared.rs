@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) tables: watch::Receiver<Arc<Table>>,
     /// Requests that one worker may have in hand.
     pub(crate) in_flight_per_worker: usize,
+    /// Those of one org.
+    pub(crate) in_flight_per_org: usize,
     pub(crate) metrics: Arc<Metrics>,
     /// Locked when a worker starts, and taken when the last lines are waited for.
     pub(crate) access_log: Mutex<Option<AccessLog>>,

@@ -24,6 +24,7 @@ use crate::hop::{self, Hop};
 use crate::http::Drain;
 use crate::listen::{self, Listeners, Place};
 use crate::metrics::WorkerMetrics;
+use crate::orgs::Orgs;
 use crate::routes::Table;
 use crate::shared::Shared;
 
@@ -67,6 +68,7 @@ pub(crate) struct Worker {
     /// The same with short times for the idle and the slow.
     tight_limits: Rc<Limits>,
     pub(crate) gates: Gates,
+    pub(crate) orgs: Orgs,
     pub(crate) deadlines: Deadlines,
     pub(crate) handshakes: Handshakes,
     /// Tells this worker's client connections that the edge is going away.
@@ -98,6 +100,7 @@ async fn work(start: Start) {
         limits: Rc::new(shared.limits.clone()),
         tight_limits: Rc::new(tightened(&shared.limits)),
         gates: Gates::new(index, Arc::clone(&shared.presence)),
+        orgs: Orgs::new(shared.in_flight_per_org),
         deadlines: Deadlines::new(),
         handshakes: Handshakes::new(&shared.limits),
         drain: Drain::new(),

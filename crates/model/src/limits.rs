@@ -81,6 +81,8 @@ pub struct Limits {
     pub pending_wait: Duration,
     /// How long after its last gate left a workload's requests still wait for a new one.
     pub gate_return: Duration,
+    /// Requests in flight per org and edge, resting ones included.
+    pub in_flight_per_org: usize,
     /// Requests in flight per tunnel of a gate and per edge, without those that rest. One client may have twice as many
     /// as it leaves free.
     pub in_flight_per_gate: usize,
@@ -145,6 +147,7 @@ impl Default for Limits {
             pending_per_workload: 256,
             pending_wait: Duration::from_secs(1),
             gate_return: Duration::from_secs(10),
+            in_flight_per_org: 4_000,
             in_flight_per_gate: 1_000,
             resting_per_gate: 4_000,
             in_flight: 16_000,

@@ -45,12 +45,13 @@ impl Addresses {
         }
     }
 
-    /// Counts a new connection, or says why it may not be. A refused one needs no [`Self::leave`].
-    pub(super) fn enter(&self, client: IpAddr) -> Result<(), Refused> {
-        self.enter_at(client, Instant::now())
+    /// Counts a new connection, or says why it may not be. A refused one needs no [`Self::leave`]. When few places are
+    /// `free` for all, an address may hold as many as it leaves.
+    pub(super) fn enter(&self, client: IpAddr, free: usize) -> Result<(), Refused> {
+        self.enter_at(client, free, Instant::now())
     }
 
-    fn enter_at(&self, client: IpAddr, now: Instant) -> Result<(), Refused> {
+    fn enter_at(&self, client: IpAddr, free: usize, now: Instant) -> Result<(), Refused> {
         let key = self.key(client);
         let Some(shard) = self.shard(key) else { return Ok(()) };
         let mut table = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +64,7 @@ impl Addresses {
         let address = table.entry(key).or_insert(Address { open: 0, allowance: self.burst, at: now });
         address.allowance = self.allowance(address, now);
         address.at = now;
-        if address.open >= self.open {
+        if address.open >= self.open.min(free) {
             return Err(Refused::AddressFull);
         }
         if address.allowance < 1.0 {
@@ -129,12 +130,24 @@ mod tests {
         let client = "192.0.2.7".parse().unwrap();
         let start = Instant::now();
         for _ in 0..200 {
-            all.enter_at(client, start).unwrap();
+            all.enter_at(client, 1000, start).unwrap();
         }
-        assert_eq!(all.enter_at(client, start), Err(Refused::AddressRate));
+        assert_eq!(all.enter_at(client, 1000, start), Err(Refused::AddressRate));
         let later = start + Duration::from_millis(100);
-        let admitted = (0..10).filter(|_| all.enter_at(client, later).is_ok()).count();
+        let admitted = (0..10).filter(|_| all.enter_at(client, 1000, later).is_ok()).count();
         assert_eq!(admitted, 5);
+    }
+
+    #[test]
+    fn where_places_are_few_those_who_have_many_get_no_more() {
+        let all = addresses();
+        let (greedy, modest) = ("192.0.2.7".parse().unwrap(), "192.0.2.8".parse().unwrap());
+        let start = Instant::now();
+        for held in 0..100 {
+            all.enter_at(greedy, 200 - held, start).unwrap();
+        }
+        assert_eq!(all.enter_at(greedy, 100, start), Err(Refused::AddressFull));
+        assert_eq!(all.enter_at(modest, 100, start), Ok(()));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Admission {
         if open >= self.most {
             return Err(Refused::Full);
         }
-        self.addresses.enter(client)?;
+        self.addresses.enter(client, self.most - open)?;
         Ok(Permit { client: Some(client), all: permit })
     }
 
@@ -143,7 +143,7 @@ mod tests {
         let all = admission(2, 10);
         let client: IpAddr = "192.0.2.1".parse().unwrap();
         let first = all.admit(client).unwrap();
-        let second = all.admit(client).unwrap();
+        let second = all.admit("192.0.2.2".parse().unwrap()).unwrap();
         assert_eq!(all.admit(client).err(), Some(Refused::Full));
         assert!(all.under_pressure());
         drop((first, second));

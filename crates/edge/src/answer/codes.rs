@@ -155,6 +155,11 @@ codes! {
         what "What the gate sent broke the tunnel's protocol, so the connection to it was closed."
         visitor "Try again in a moment."
         owner "Update Warpgate. If it is up to date, this is a bug: please report it with the ray id."
+    OrgBusy "MEZU-2008" 503 Gate Always 1
+        "The sites of this organisation are busy"
+        what "All sites of this organisation together have as many requests in flight as they may have."
+        visitor "Try again in a moment."
+        owner "One of your workloads answers too slowly for its load. The access log tells which: look for long `workload_us`."
     WorkloadUnreachable "MEZU-3001" 502 Workload Always 1
         "The site does not answer its door"
         what "The gate is connected, but the web server behind it refuses connections."

@@ -34,6 +34,7 @@ fn every_error() -> Vec<EdgeError> {
         E::GateLost { sent: true },
         E::GateTimeout,
         E::GateBusy,
+        E::OrgBusy,
         E::GateRefused,
         E::GateProtocol,
         E::WorkloadUnreachable,

@@ -7,6 +7,7 @@ mod drain;
 mod forward;
 mod gates;
 mod hops;
+mod limits;
 pub(crate) mod panics;
 mod patience;
 mod resend;

@@ -30,6 +30,9 @@ use crate::{
 pub const OUT_LIMIT: usize = 64 * 1024;
 /// The same at first, and for a client that does not keep up: there may be thousands of those.
 const OUT_SLOW: usize = 16 * 1024;
+/// Full buffers that the socket must take whole before the next may be larger: what it and the client's own buffers
+/// swallow at first says nothing about how fast the client reads.
+const KEPT_UP: u8 = 4;
 /// Records without data that may follow one another (empty records, warnings, KeyUpdates).
 const MAX_IDLE_RECORDS: u8 = 32;
 
@@ -66,9 +69,10 @@ struct Tls {
     /// Plaintext that did not fit into the reader's buffer (`AsyncRead` only).
     plain: BytesMut,
     out: OutBuf,
-    /// What may wait in `out`, from [`OUT_SLOW`] to [`OUT_LIMIT`]: more with every full buffer that the socket takes
-    /// whole, little again when it does not.
+    /// What may wait in `out`, from [`OUT_SLOW`] to [`OUT_LIMIT`]: doubled after [`KEPT_UP`] full buffers that the
+    /// socket took whole, halved when it did not.
     out_room: usize,
+    kept_up: u8,
     facts: Facts,
     idle_records: u8,
     /// The client asked for a KeyUpdate.
@@ -187,10 +191,13 @@ impl ServerStream {
         let full = tls.out.len() >= tls.out_room;
         let flushed = tls.out.poll_flush(io, cx);
         if flushed.is_pending() {
-            tls.out_room = OUT_SLOW;
+            (tls.out_room, tls.kept_up) = ((tls.out_room / 2).max(OUT_SLOW), 0);
             tls.out.fit();
         } else if full {
-            tls.out_room = (tls.out_room * 2).min(OUT_LIMIT);
+            tls.kept_up += 1;
+            if tls.kept_up == KEPT_UP {
+                (tls.out_room, tls.kept_up) = ((tls.out_room * 2).min(OUT_LIMIT), 0);
+            }
         }
         flushed
     }
@@ -260,6 +267,7 @@ impl Tls {
             plain: BytesMut::new(),
             out,
             out_room: OUT_SLOW,
+            kept_up: 0,
             idle_records: 0,
             update_owed: false,
             renegotiation_refused: false,

@@ -1,0 +1,63 @@
+//! How many requests there may be at once, and of whom.
+
+use mezu_model::{Limits, ResponseHead};
+
+use super::world::{HOST, Script, echo, script, with_limits};
+
+const GET: &str = "GET /x HTTP/1.1\r\nhost: shop.base.test\r\nconnection: close\r\n\r\n";
+
+/// Upgrades what asks for it and then rests; answers the rest.
+fn resting() -> Script {
+    script(|mut asked| async move {
+        let Some(head) = asked.head().await else { return };
+        if head.upgrade.is_some() {
+            asked.stream.send_response(&ResponseHead::new(101), b"", false).unwrap();
+            while asked.stream.recv().await.is_ok() {}
+        } else {
+            let _ = asked.stream.send_response(&ResponseHead::new(204), b"", true);
+        }
+    })
+}
+
+#[test]
+fn websockets_at_rest_take_no_place_from_requests() {
+    let limits = Limits { in_flight_per_gate: 3, in_flight_per_org: 2, resting_per_gate: 20, ..Limits::default() };
+    with_limits(1, limits, |world| async move {
+        world.gate(1, 1, resting()).await;
+        let mut sockets = Vec::new();
+        for _ in 0..10 {
+            let mut client = world.client().await;
+            client
+                .send(&format!(
+                    "GET / HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                ))
+                .await;
+            let head = client.head().await;
+            assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+            sockets.push(client);
+        }
+        for _ in 0..5 {
+            assert_eq!(world.ask(GET).await.status, 204);
+        }
+    });
+}
+
+#[test]
+fn an_org_has_a_limit_of_its_own() {
+    let limits = Limits { in_flight_per_org: 0, ..Limits::default() };
+    with_limits(1, limits, |world| async move {
+        world.gate(1, 1, echo("one")).await;
+        let answer = world.ask(GET).await;
+        assert_eq!((answer.status, answer.field("mezu-code")), (503, Some("MEZU-2008")));
+    });
+}
+
+#[test]
+fn tunnels_are_among_the_connections_that_are_told() {
+    with_limits(1, Limits::default(), |world| async move {
+        let _tunnels = world.gate(1, 1, echo("one")).await;
+        let text = world.edge.metrics().text();
+        assert!(text.contains("mezu_connections_open{door=\"gate\"} 1\n"), "{text}");
+    });
+}

@@ -32,7 +32,7 @@ pub struct Seen {
     pub path: String,
     /// `None` when no answer could be given.
     pub status: Option<u16>,
-    /// Why there was no whole answer.
+    /// Why there was no whole answer; `None` also when the client left.
     pub fault: Option<String>,
     pub took: Duration,
     pub client: IpAddr,

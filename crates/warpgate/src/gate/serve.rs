@@ -124,7 +124,8 @@ async fn request(gate: &Gate, stream: Stream, head: RequestHead) -> RequestHead 
         }
     }
     if let Some(began) = began {
-        remember(gate, index, &request, stream.status, served.err(), began);
+        let fault = served.err().filter(|fault| *fault != Fault::EdgeGone);
+        remember(gate, index, &request, stream.status, fault, began);
     }
     request.head
 }

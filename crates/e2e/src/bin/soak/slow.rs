@@ -38,7 +38,7 @@ async fn experiment(report: &mut Report, size: Size) -> Result<()> {
         prefix: "honest",
     };
     let mut alone = run_for(&honest, Duration::from_secs(5)).await?;
-    report.claim(NAME, "honest clients alone", alone.shown(), alone.failed() == 0);
+    report.claim(NAME, "alone no honest request fails", alone.shown(), alone.failed() == 0 && alone.good > 0);
     let ramp = Duration::from_secs(size.slow_connections as u64 / ARRIVALS);
     let whole = ramp + Duration::from_secs(size.slow_seconds);
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -54,14 +54,19 @@ async fn experiment(report: &mut Report, size: Size) -> Result<()> {
         (world.edge.peak_kib()? / 1024, world.gates.first().map_or(0, |gate| gate.peak_kib().unwrap_or(0) / 1024));
     peers.shutdown().await;
     let most = most.load(Ordering::SeqCst);
-    report.claim(NAME, &format!("{} wanted, most open at once", size.slow_connections), most, true);
-    report.claim(NAME, "honest clients beside them", beside.shown(), true);
+    report.note(NAME, &format!("{} wanted, most open at once", size.slow_connections), most);
+    report.claim(
+        NAME,
+        "at most one honest request in a hundred fails",
+        beside.shown(),
+        beside.failed() * 100 <= beside.sent && beside.sent > 0,
+    );
     report.claim(NAME, "goodput at least 95 %", format!("{:.1} %", goodput * 100.0), goodput >= 0.95);
     report.claim(
         NAME,
-        "edge and gate together at most 256 MiB",
+        &format!("edge and gate together at most {} MiB", size.slow_mib),
         format!("{edge} + {gate} MiB at most"),
-        edge + gate <= 256,
+        edge + gate <= size.slow_mib,
     );
     Ok(())
 }

@@ -228,3 +228,6 @@ impl Gate {
         self.scope.stop();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,12 +115,25 @@ fn run(config: Config, show: &ShowArgs) -> Outcome {
         log::init(show.log_format, &show.log);
     }
     let edge = config.edge.clone();
-    let ended = Warpgate::run(config, async |handle| {
+    let (ended, asked) = Warpgate::run(config, async |handle| {
         let signals = Signals::listen().context("cannot listen to signals")?;
-        if live { live::show(handle, signals, &edge).await } else { plain(handle, signals).await }
+        let ended = if live { live::show(handle, signals, &edge).await } else { plain(handle, signals).await };
+        ended.map(|ended| (ended, handle.is_draining()))
     })??;
+    status(ended, asked)
+}
+
+/// What the end was: `asked` for, or not.
+fn status(ended: Option<Ended>, asked: bool) -> Outcome {
     match ended {
         Some(Ended::Drained) => Ok(ExitCode::SUCCESS),
+        // A WebSocket may last for ever: that one was open when time was up is no failure of the one who stopped us.
+        Some(Ended::Cut) if asked => {
+            style::warn(
+                "some requests or WebSockets were still open when the time to finish was over; they were cut off",
+            );
+            Ok(ExitCode::SUCCESS)
+        }
         Some(ended) => bail!("{ended}"),
         // A second signal: not waiting for anything is what was asked for.
         None => Ok(ExitCode::from(130)),
@@ -169,4 +182,20 @@ fn say_urls(handle: &Handle) {
         }
     }
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stopping_is_a_success_whatever_was_open_and_breaking_down_is_none() {
+        let code = |ended, asked| status(ended, asked).ok().map(|code| format!("{code:?}"));
+        let success = Some(format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(code(Some(Ended::Drained), true), success);
+        assert_eq!(code(Some(Ended::Cut), true), success);
+        assert_eq!(code(Some(Ended::Cut), false), None);
+        assert_eq!(code(Some(Ended::Failed("x".into())), true), None);
+        assert_eq!(code(None, true), Some(format!("{:?}", ExitCode::from(130))));
+    }
 }

@@ -193,6 +193,15 @@ pub fn render(error: &EdgeError, head: Option<&RequestHead>, ray: RayId, answer:
     }
 }
 
+/// Fills in an answer that a route is configured to give, and returns its body.
+pub fn reply(reply: mezu_policy::Reply, ray: RayId, answer: &mut ResponseHead) -> Bytes {
+    answer.clear();
+    answer.status = reply.status;
+    answer.headers = reply.headers;
+    answer.headers.push_known(known::MEZU_RAY, &ray.to_hex());
+    reply.body
+}
+
 /// Who cannot be asked: the two errors that people run into with browsers get a page.
 const fn unread(error: &EdgeError) -> Wants {
     match error.code() {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mezu_model::{Context, GateId, RequestHead, known};
+use mezu_policy::Beside;
 
 use crate::access_log::{Owner, Row};
 use crate::answer::Code;
@@ -40,6 +41,8 @@ pub(crate) struct Watch<'w> {
     pub(crate) context: Context,
     pub(crate) head: &'w mut RequestHead,
     pub(crate) record: Record,
+    /// What the stages left beside the request.
+    pub(crate) beside: Beside,
     finished: bool,
 }
 
@@ -57,7 +60,7 @@ impl<'w> Watch<'w> {
             gate: None,
             failure: None,
         };
-        Self { worker, context, head, record, finished: false }
+        Self { worker, context, head, record, beside: Beside::default(), finished: false }
     }
 
     /// The request was dealt with to its end, good or bad.
@@ -68,7 +71,7 @@ impl<'w> Watch<'w> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let Self { worker, context, head, record, finished } = self;
+        let Self { worker, context, head, record, finished, .. } = self;
         worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
         if !*finished {
             record.failure.get_or_insert(Code::ClientGone);

@@ -3,12 +3,35 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use mezu_model::{Context, Protocol, RequestHead, ResponseHead, Scheme};
+use mezu_model::{Context, Method, Protocol, RequestHead, ResponseHead, Scheme};
+use mezu_policy::{Reply, Stop};
 
 use crate::answer::{self, EdgeError};
 use crate::http::{Alpn, BadRequest, ConnInfo, Exchange, ResponseLength};
-use crate::observe::{Record, Watch};
+use crate::observe::Watch;
 use crate::worker::Worker;
+
+/// What the edge answers of its own: that something went wrong, or what a route is configured to say.
+#[derive(Debug)]
+pub(crate) enum Own {
+    Error(EdgeError),
+    Reply(Box<Reply>),
+}
+
+impl From<EdgeError> for Own {
+    fn from(error: EdgeError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Stop> for Own {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Refused(answer) => Self::Error(answer.into()),
+            Stop::Replied(reply) => Self::Reply(reply),
+        }
+    }
+}
 
 /// What is known of the client beside the head.
 pub(crate) fn context(conn: &ConnInfo, protocol: Protocol) -> Context {
@@ -31,34 +54,31 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells the client what went wrong, if it can still be told; else breaks the answer off visibly.
-    pub(crate) async fn answer<X: Exchange>(
-        &self,
-        error: &EdgeError,
-        head: &RequestHead,
-        context: &Context,
-        exchange: &mut X,
-        record: &mut Record,
-    ) {
-        record.failure = Some(error.code());
+    /// Tells the client, if it can still be told; else breaks the answer off visibly.
+    pub(crate) async fn answer<X: Exchange>(&self, own: Own, watch: &mut Watch<'_>, exchange: &mut X) {
+        if let Own::Error(error) = &own {
+            watch.record.failure = Some(error.code());
+        }
         if exchange.started() {
             return exchange.abort();
         }
         let mut answer = self.spare_head();
-        let mut body = answer::render(error, Some(head), context.ray, &mut answer);
-        record.status = answer.status;
-        if head.method == mezu_model::Method::Head {
-            exchange.start(&answer, ResponseLength::Sized(body.len() as u64));
+        let mut body = match own {
+            Own::Error(error) => answer::render(&error, Some(watch.head), watch.context.ray, &mut answer),
+            Own::Reply(reply) => answer::reply(*reply, watch.context.ray, &mut answer),
+        };
+        watch.beside.put_on(&mut answer);
+        watch.record.status = answer.status;
+        let length = if body.is_empty() { ResponseLength::Empty } else { ResponseLength::Sized(body.len() as u64) };
+        exchange.start(&answer, length);
+        // Its length is told and nothing follows (RFC 9110 §9.3.2).
+        if watch.head.method == Method::Head {
             body.clear();
-        } else if body.is_empty() {
-            exchange.start(&answer, ResponseLength::Empty);
-        } else {
-            exchange.start(&answer, ResponseLength::Sized(body.len() as u64));
         }
         let size = body.len() as u64;
         self.give_back_head(answer);
         if poll_fn(|cx| exchange.poll_send(cx, &mut body)).await.is_ok() {
-            record.bytes_out += size;
+            watch.record.bytes_out += size;
             exchange.finish();
         }
     }

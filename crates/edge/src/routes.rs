@@ -3,10 +3,12 @@
 //! Compiled off the hot path; a request looks things up in one [`Table`] that it keeps for its whole life, so that no
 //! request sees two generations. Must never hold live state: that is keyed by ids and lives in the worker.
 
+use std::time::Instant;
+
 use hashbrown::HashMap;
 
 use mezu_model::{Context, Hostname, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
-use mezu_policy::{Answer, Invalid, Permitted, Pipeline};
+use mezu_policy::{Beside, Invalid, Permitted, Pipeline, Stop, Subject};
 use mezu_snapshot::{PathPrefix, Snapshot};
 
 use crate::access_log::Owner;
@@ -58,16 +60,27 @@ pub(crate) struct Request<'a> {
     pub(crate) head: &'a mut RequestHead,
     /// The length of the body as the client declared it.
     pub(crate) declared: Option<u64>,
+    /// When it came.
+    pub(crate) now: Instant,
+    /// What is to go with its answer.
+    pub(crate) beside: &'a mut Beside,
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn new(conn: &'a ConnInfo, context: &'a Context, head: &'a mut RequestHead, body: BodyLength) -> Self {
+    pub(crate) fn new(
+        conn: &'a ConnInfo,
+        context: &'a Context,
+        head: &'a mut RequestHead,
+        body: BodyLength,
+        now: Instant,
+        beside: &'a mut Beside,
+    ) -> Self {
         let declared = match body {
             BodyLength::Empty => Some(0),
             BodyLength::Sized(length) => Some(length),
             BodyLength::Unknown => None,
         };
-        Self { conn, context, head, declared }
+        Self { conn, context, head, declared, now, beside }
     }
 }
 
@@ -79,9 +92,10 @@ pub(crate) struct Routed<'a> {
 
 impl<'a> Routed<'a> {
     /// Sends it through its route's stages.
-    pub(crate) fn permit(self) -> Result<Permitted<'a>, Answer> {
-        let Request { context, head, declared, .. } = self.request;
-        self.route.pipeline.permit(head, context, declared)
+    pub(crate) fn permit(self) -> Result<Permitted<'a>, Stop> {
+        let Request { context, head, declared, now, beside, .. } = self.request;
+        let workload = self.route.workload;
+        self.route.pipeline.permit(Subject { head, context, declared, now, workload, beside })
     }
 }
 

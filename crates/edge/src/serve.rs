@@ -10,7 +10,7 @@ use crate::guard;
 use crate::http::{BadRequest, ConnInfo, Exchange, Serve};
 use crate::metrics::Shed;
 use crate::observe::{Record, Watch};
-use crate::own_answer;
+use crate::own_answer::{self, Own};
 use crate::routes::{Request, Routed, Table};
 use crate::worker::Worker;
 
@@ -22,14 +22,15 @@ impl Serve for Worker {
         let result = {
             // One snapshot for the whole life of the request; a panic is one request's misfortune.
             let table = self.table();
-            let request = Request::new(conn, &watch.context, &mut *watch.head, exchange.body());
+            let (now, body) = (watch.record.started(), exchange.body());
+            let request = Request::new(conn, &watch.context, &mut *watch.head, body, now, &mut watch.beside);
             let passing = self.pass(&table, request, exchange, &mut watch.record);
             #[cfg(test)]
             let passing = trap.around(passing);
             guard::isolate(passing).await
         };
-        if let Err(error) = result.unwrap_or(Err(EdgeError::Internal("panic"))) {
-            self.answer(&error, watch.head, &watch.context, exchange, &mut watch.record).await;
+        if let Err(own) = result.unwrap_or_else(|_| Err(EdgeError::Internal("panic").into())) {
+            self.answer(own, &mut watch, exchange).await;
         }
         watch.finish();
     }
@@ -55,13 +56,14 @@ impl Worker {
         request: Request<'_>,
         exchange: &mut X,
         record: &mut Record,
-    ) -> Result<(), EdgeError> {
+    ) -> Result<(), Own> {
         self.admit()?;
         let routed: Routed<'_> = table.route(request, &self.shared.certs)?;
-        record.owner = Some(routed.route.owner());
+        let owner = record.owner.insert(routed.route.owner());
         let place = self.orgs.take(routed.route.owner().org)?;
-        let ways = self.gates.ways(routed.route.workload);
         let permitted = routed.permit()?;
-        forward(self, permitted, place, &ways, exchange, record).await
+        owner.workload = permitted.workload();
+        let ways = self.gates.ways(owner.workload);
+        Ok(forward(self, permitted, place, &ways, exchange, record).await?)
     }
 }

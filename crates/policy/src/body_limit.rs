@@ -54,8 +54,13 @@ pub(crate) fn compile(spec: &Spec) -> Result<BodyLimit, Invalid> {
 }
 
 impl Stage for BodyLimit {
+    fn name(&self) -> &'static str {
+        "body_limit"
+    }
+
     fn request(&self, request: &mut Request<'_>) -> Verdict {
         request.body_limit = self.bytes;
+        request.tell(|_| format!("{} bytes are let through", self.bytes));
         match BodyMeter::new(self.bytes).declare(request.declared) {
             Ok(()) => Verdict::Continue,
             Err(answer) => Verdict::Answer(answer),
@@ -106,10 +111,9 @@ impl BodyMeter {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use mezu_model::{Context, RequestHead};
-
     use super::*;
-    use crate::{Pipeline, PipelineSpec};
+    use crate::case::Case;
+    use crate::{Pipeline, PipelineSpec, Stop};
 
     const MIB: u64 = 1024 * 1024;
 
@@ -131,12 +135,13 @@ mod tests {
         ];
         for (limit, declared, passes) in table {
             let pipeline = pipeline(limit);
-            let (mut head, context) = (RequestHead::default(), Context::default());
-            let verdict = pipeline.permit(&mut head, &context, declared);
+            let mut case = Case { declared, ..Case::get("/") };
+            let verdict = case.permit(&pipeline);
             assert_eq!(verdict.is_ok(), passes, "{limit:?} {declared:?}");
-            if let Err(answer) = verdict {
-                assert_eq!(answer, Answer::BodyTooLarge { limit: limit.unwrap() });
+            if let Err(stop) = verdict {
+                let answer = Answer::BodyTooLarge { limit: limit.unwrap() };
                 assert_eq!(answer.stage(), "body_limit");
+                assert_eq!(stop, Stop::Refused(answer));
             }
         }
     }
@@ -144,8 +149,8 @@ mod tests {
     #[test]
     fn undeclared_bodies_are_counted_while_they_stream() {
         let pipeline = pipeline(Some(10));
-        let (mut head, context) = (RequestHead::default(), Context::default());
-        let mut permitted = pipeline.permit(&mut head, &context, None).unwrap();
+        let mut case = Case { declared: None, ..Case::get("/") };
+        let mut permitted = case.permit(&pipeline).unwrap();
         let meter = permitted.body();
         assert_eq!(meter.take(4), Ok(()));
         assert_eq!(meter.take(6), Ok(()));

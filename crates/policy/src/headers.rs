@@ -122,6 +122,10 @@ pub(crate) fn compile(spec: &Spec) -> Result<HeadersStage, Invalid> {
 }
 
 impl Stage for HeadersStage {
+    fn name(&self) -> &'static str {
+        "headers"
+    }
+
     fn request(&self, request: &mut Request<'_>) -> Verdict {
         let mut text = std::mem::take(&mut request.scratch);
         for operation in &self.request {

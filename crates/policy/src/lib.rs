@@ -5,8 +5,8 @@
 //! route's [`PipelineSpec`]; a route pays only for the stages it has. `docs/add-a-capability.md` is the checklist.
 //!
 //! ```text
-//! PipelineSpec ──compile──► Pipeline ──permit(head, context)──► Permitted ──► forward
-//!                                            └──► Answer ──► edge/src/answer.rs
+//! PipelineSpec ──compile──► Pipeline ──permit(subject)──► Permitted ──► forward
+//!                                            └──► Stop ──► edge/src/own_answer.rs
 //! ```
 //!
 //! `forward` takes a [`Permitted`] and only [`Pipeline::permit`] can make one: a request that met no policy cannot be
@@ -14,14 +14,16 @@
 //! a `bool`, because a refusal has a reason.
 
 pub mod body_limit;
+#[cfg(test)]
+mod case;
 pub mod headers;
 mod pipeline;
 mod stage;
 mod template;
 
 pub use body_limit::BodyMeter;
-pub use pipeline::{Permitted, Pipeline};
-pub use stage::{Answer, Invalid, Request, Response, Stage, Verdict};
+pub use pipeline::{Explanation, Permitted, Pipeline, Step, Stop, Subject};
+pub use stage::{Answer, Beside, Invalid, Reply, Request, Response, Stage, Verdict};
 
 pipeline::capabilities! {
     // The one list. Requests pass the stages in this order, responses in the reverse.

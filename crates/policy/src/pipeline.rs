@@ -1,8 +1,11 @@
 //! From a route's spec to its stages, and from a request to a [`Permitted`].
 
-use mezu_model::{Context, RequestHead, ResponseHead};
+use std::time::Instant;
 
-use crate::{Answer, BodyMeter, Request, Response, Stage, Verdict};
+use mezu_model::{Context, RequestHead, ResponseHead, WorkloadId};
+
+use crate::stage::Note;
+use crate::{Answer, Beside, BodyMeter, Reply, Request, Response, Stage, Verdict};
 
 /// The stages that one route has switched on, in order.
 #[derive(Debug)]
@@ -13,37 +16,97 @@ pub struct Pipeline {
 /// What a route without a `body_limit` stage lets through, bytes: anything (`docs/adr/0006`).
 const NO_BODY_LIMIT: u64 = u64::MAX;
 
+/// A request to be judged, and what it is judged by.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    pub head: &'a mut RequestHead,
+    pub context: &'a Context,
+    /// The length of its body if the client told it, 0 for none.
+    pub declared: Option<u64>,
+    /// When it came.
+    pub now: Instant,
+    /// The route's.
+    pub workload: WorkloadId,
+    pub beside: &'a mut Beside,
+}
+
+/// Why a request does not go to a workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    Refused(Answer),
+    Replied(Box<Reply>),
+}
+
 impl Pipeline {
     pub(crate) fn new(stages: Vec<Box<dyn Stage>>) -> Self {
         Self { stages: stages.into_boxed_slice() }
     }
 
-    /// Judges a request. `declared` is the length of its body if the client told it, 0 for none.
+    /// Judges a request.
     ///
     /// # Errors
-    /// The [`Answer`] of the stage that did not let it pass.
+    /// The answer of the stage that did not let it pass.
     #[inline]
-    pub fn permit<'a>(
-        &'a self,
-        head: &'a mut RequestHead,
-        context: &'a Context,
-        declared: Option<u64>,
-    ) -> Result<Permitted<'a>, Answer> {
+    pub fn permit<'a>(&'a self, subject: Subject<'a>) -> Result<Permitted<'a>, Stop> {
+        let Subject { head, context, declared, now, mut workload, beside } = subject;
         let mut body_limit = NO_BODY_LIMIT;
         if !self.stages.is_empty() {
-            let mut request = Request { head: &mut *head, context, declared, body_limit, scratch: Vec::new() };
+            let note = Note::Off;
+            let scratch = Vec::new();
+            let (head, beside) = (&mut *head, &mut *beside);
+            let mut request = Request { head, context, declared, body_limit, now, beside, workload, note, scratch };
             for stage in &self.stages {
                 match stage.request(&mut request) {
                     Verdict::Continue => {}
-                    Verdict::Answer(answer) => return Err(answer),
+                    Verdict::Answer(answer) => return Err(Stop::Refused(answer)),
+                    Verdict::Reply(reply) => return Err(Stop::Replied(reply)),
                 }
             }
-            body_limit = request.body_limit;
+            (body_limit, workload) = (request.body_limit, request.workload);
         }
         let body = BodyMeter::new(body_limit);
-        body.declare(declared)?;
-        Ok(Permitted { pipeline: self, head, context, body })
+        body.declare(declared).map_err(Stop::Refused)?;
+        Ok(Permitted { pipeline: self, head, context, body, workload, beside })
     }
+
+    /// Judges a request that nobody has sent: the same stages, asked what they would say. Nothing is counted.
+    pub fn explain(&self, subject: Subject<'_>) -> Explanation {
+        let Subject { head, context, declared, now, workload, beside } = subject;
+        let (body_limit, scratch) = (NO_BODY_LIMIT, Vec::new());
+        let note = Note::Trial(None);
+        let mut request = Request { head, context, declared, body_limit, now, beside, workload, note, scratch };
+        let mut steps = Vec::with_capacity(self.stages.len());
+        for stage in &self.stages {
+            let verdict = stage.request(&mut request);
+            let Note::Trial(note) = std::mem::replace(&mut request.note, Note::Trial(None)) else { break };
+            steps.push(Step { stage: stage.name(), passed: verdict == Verdict::Continue, note });
+            match verdict {
+                Verdict::Continue => {}
+                Verdict::Answer(answer) => return Explanation { steps, outcome: Err(Stop::Refused(answer)) },
+                Verdict::Reply(reply) => return Explanation { steps, outcome: Err(Stop::Replied(reply)) },
+            }
+        }
+        Explanation { steps, outcome: Ok(request.workload) }
+    }
+}
+
+/// What every stage said about a request, up to the one that answered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    pub steps: Vec<Step>,
+    /// The workload that the request would go to, or what answers it instead.
+    pub outcome: Result<WorkloadId, Stop>,
+}
+
+/// What one stage said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The capability's name, as in [`crate::ORDER`].
+    pub stage: &'static str,
+    /// Whether the request went on to the next stage.
+    pub passed: bool,
+    /// Why, where the stage has more to say than that.
+    pub note: Option<String>,
 }
 
 impl Default for Pipeline {
@@ -64,6 +127,8 @@ pub struct Permitted<'a> {
     head: &'a RequestHead,
     context: &'a Context,
     body: BodyMeter,
+    workload: WorkloadId,
+    beside: &'a Beside,
 }
 
 impl<'a> Permitted<'a> {
@@ -76,6 +141,12 @@ impl<'a> Permitted<'a> {
     #[must_use]
     pub const fn context(&self) -> &'a Context {
         self.context
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub const fn workload(&self) -> WorkloadId {
+        self.workload
     }
 
     /// Counts the request's body while it streams; what it refuses must not be sent on.
@@ -93,6 +164,7 @@ impl<'a> Permitted<'a> {
         for stage in self.pipeline.stages.iter().rev() {
             stage.response(&mut response);
         }
+        self.beside.put_on(head);
     }
 }
 

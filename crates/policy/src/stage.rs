@@ -1,8 +1,10 @@
 //! What a stage is, what it sees and how it answers.
 
 use std::fmt;
+use std::time::Instant;
 
-use mezu_model::{Context, RequestHead, ResponseHead};
+use bytes::Bytes;
+use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
 
 use crate::template::Values;
 
@@ -12,6 +14,9 @@ use crate::template::Values;
 /// stable ids and handed in), and must not depend on another stage having run. Both methods run on the hot path:
 /// what can be done in `compile` is done there.
 pub trait Stage: Send + Sync + fmt::Debug {
+    /// The capability's name, as in [`crate::ORDER`].
+    fn name(&self) -> &'static str;
+
     /// Judges and may change the request, before anything of it has left the edge.
     fn request(&self, request: &mut Request<'_>) -> Verdict {
         let _ = request;
@@ -29,10 +34,24 @@ pub trait Stage: Send + Sync + fmt::Debug {
 #[must_use]
 pub enum Verdict {
     Continue,
+    /// Refuses it.
     Answer(Answer),
+    /// Answers it, because that is what the route is for.
+    Reply(Box<Reply>),
 }
 
-/// An answer given instead of the workload's. `edge/src/answer.rs` is the only place that turns it into HTTP.
+/// An answer that a route is configured to give instead of its workload, such as a redirect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The stage that answered, for logs and counters.
+    pub stage: &'static str,
+    pub status: u16,
+    /// Without a length: the edge writes it.
+    pub headers: Headers,
+    pub body: Bytes,
+}
+
+/// A refusal. `edge/src/answer.rs` is the only place that turns it into HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The body is longer than the route takes. Bytes.
@@ -49,6 +68,25 @@ impl Answer {
     }
 }
 
+/// What the stages leave beside a request, for whoever answers it.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Fields that go on whatever answers: the workload, another stage, or the edge with an error.
+    pub reply: Headers,
+}
+
+impl Beside {
+    /// Adds what goes on every answer to this one.
+    pub fn put_on(&self, answer: &mut ResponseHead) {
+        for field in self.reply.iter() {
+            match field.known {
+                Some(known) => answer.headers.push_known(known, field.value),
+                None => answer.headers.push_wire(field.name, field.value),
+            }
+        }
+    }
+}
+
 /// A request on its way through the pipeline.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -59,13 +97,37 @@ pub struct Request<'a> {
     pub declared: Option<u64>,
     /// The most body bytes that will be let through.
     pub body_limit: u64,
+    /// When the request came. Stages know no other time.
+    pub now: Instant,
+    pub beside: &'a mut Beside,
+    /// Where the request goes: the route's workload, unless a stage chooses another.
+    pub workload: WorkloadId,
+    /// What the stage at work tells of its verdict; only kept when somebody asked for it.
+    pub(crate) note: Note,
     /// Where values are written out before they go into the head.
     pub(crate) scratch: Vec<u8>,
+}
+
+/// Whether a request is meant, or only asked about.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// A real request: nobody reads notes.
+    Off,
+    /// A dry run, and what the stage at work has said.
+    Trial(Option<String>),
 }
 
 impl Request<'_> {
     pub(crate) fn values(&self) -> Values<'_> {
         Values { head: self.head, context: self.context }
+    }
+
+    /// Explains the verdict to whoever asked; costs a real request one comparison.
+    #[inline]
+    pub(crate) fn tell(&mut self, what: impl FnOnce(&Self) -> String) {
+        if let Note::Trial(_) = self.note {
+            self.note = Note::Trial(Some(what(self)));
+        }
     }
 }
 

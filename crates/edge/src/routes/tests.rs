@@ -62,7 +62,8 @@ fn found(sni: Option<&str>, host: &str, path: &str) -> Result<u8, EdgeError> {
     let conn = ConnInfo { client, local_port: 443, sni: sni.map(Into::into), alpn: Alpn::H2 };
     let mut head = RequestHead { host: host.into(), path: path.into(), ..RequestHead::default() };
     let context = Context::default();
-    let request = Request::new(&conn, &context, &mut head, BodyLength::Empty);
+    let mut beside = Beside::default();
+    let request = Request::new(&conn, &context, &mut head, BodyLength::Empty, Instant::now(), &mut beside);
     table.route(request, &certs()).map(|routed| routed.route.id.as_bytes()[0])
 }
 

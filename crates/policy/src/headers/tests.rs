@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use mezu_model::{Context, RayId, RequestHead, ResponseHead};
+use mezu_model::{RayId, ResponseHead};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::case::{Case, headers as fields};
 use crate::{Pipeline, PipelineSpec};
 
 /// Rows: the changes, the fields before, the fields after.
@@ -47,15 +48,11 @@ fn table() -> Vec<Row> {
 #[test]
 fn both_heads_are_changed_alike() {
     for (changes, before, after) in table() {
-        let context = Context { ray: RayId(7), client: "192.0.2.1:1".parse().unwrap(), ..Context::default() };
         let pipeline = pipeline(&json!({ "request": changes, "response": changes }));
-        let mut head = RequestHead {
-            host: "shop.example".to_owned(),
-            path: "/cart".to_owned(),
-            headers: fields(before),
-            ..RequestHead::default()
-        };
-        let permitted = pipeline.permit(&mut head, &context, Some(0)).unwrap();
+        let mut case = Case::get("/cart");
+        case.context.ray = RayId(7);
+        case.head.headers = fields(before);
+        let permitted = case.permit(&pipeline).unwrap();
         assert_eq!(permitted.head().headers, fields(after), "request: {changes}");
         let mut answer = ResponseHead { status: 200, headers: fields(before) };
         permitted.respond(&mut answer);
@@ -65,10 +62,9 @@ fn both_heads_are_changed_alike() {
 
 #[test]
 fn one_side_leaves_the_other_alone() {
-    let context = Context::default();
     let pipeline = pipeline(&json!({ "response": { "set": [{ "name": "x-y", "value": "1" }] } }));
-    let mut head = RequestHead::default();
-    let permitted = pipeline.permit(&mut head, &context, None).unwrap();
+    let mut case = Case::get("/");
+    let permitted = case.permit(&pipeline).unwrap();
     assert!(permitted.head().headers.is_empty());
     let mut answer = ResponseHead::new(204);
     permitted.respond(&mut answer);
@@ -160,12 +156,4 @@ fn unknown_fields_are_refused() {
 fn pipeline(spec: &Value) -> Pipeline {
     let headers = Some(serde_json::from_value(spec.clone()).unwrap());
     Pipeline::compile(&PipelineSpec { headers, ..PipelineSpec::default() }).unwrap()
-}
-
-fn fields(rows: &[(&str, &str)]) -> Headers {
-    let mut headers = Headers::new();
-    for (name, value) in rows {
-        headers.push(name.as_bytes(), value.as_bytes()).unwrap();
-    }
-    headers
 }

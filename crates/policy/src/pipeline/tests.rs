@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use mezu_model::{Context, RequestHead, ResponseHead};
+use mezu_model::ResponseHead;
 use serde_json::{Value, json};
 
-use crate::{Answer, ORDER, Pipeline, PipelineSpec, Request, Response, Stage, Verdict, schema};
+use crate::case::{Case, WORKLOAD};
+use crate::{Answer, ORDER, Pipeline, PipelineSpec, Request, Response, Stage, Stop, Verdict, schema};
 
 /// Writes down when it was asked.
 #[derive(Debug)]
@@ -17,7 +18,13 @@ struct Spy {
 }
 
 impl Stage for Spy {
-    fn request(&self, _: &mut Request<'_>) -> Verdict {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn request(&self, request: &mut Request<'_>) -> Verdict {
+        request.tell(|_| format!("{} is asked", self.name));
+        request.beside.reply.push(b"x-seen", self.name.as_bytes()).unwrap();
         self.heard.lock().unwrap().push(format!("request {}", self.name));
         if self.refuses { Verdict::Answer(Answer::BodyTooLarge { limit: 1 }) } else { Verdict::Continue }
     }
@@ -37,19 +44,42 @@ fn spies(refuses: [bool; 3]) -> (Pipeline, Arc<Mutex<Vec<String>>>) {
 #[test]
 fn every_method_of_every_stage_is_reached_in_order() {
     let (pipeline, heard) = spies([false; 3]);
-    let (mut head, context) = (RequestHead::default(), Context::default());
-    let permitted = pipeline.permit(&mut head, &context, None).unwrap();
-    permitted.respond(&mut ResponseHead::new(200));
+    let mut case = Case::get("/");
+    let permitted = case.permit(&pipeline).unwrap();
+    let mut answer = ResponseHead::new(200);
+    permitted.respond(&mut answer);
     let expected = ["request a", "request b", "request c", "response c", "response b", "response a"];
     assert_eq!(*heard.lock().unwrap(), expected);
+    assert_eq!(permitted.workload(), WORKLOAD);
+    // What goes on every answer comes last, after the stages have done with the workload's own fields.
+    assert_eq!(answer.headers, case.beside.reply);
 }
 
 #[test]
 fn the_first_answer_ends_it() {
     let (pipeline, heard) = spies([false, true, false]);
-    let (mut head, context) = (RequestHead::default(), Context::default());
-    assert!(pipeline.permit(&mut head, &context, None).is_err());
+    let mut case = Case::get("/");
+    assert!(case.permit(&pipeline).is_err());
     assert_eq!(*heard.lock().unwrap(), ["request a", "request b"]);
+    // A refusal of `b` gets what `a` and `b` want on every answer.
+    assert_eq!(case.beside.reply.len(), 2);
+}
+
+#[test]
+fn a_dry_run_asks_the_same_stages_and_tells_what_each_said() {
+    let (pipeline, _) = spies([false, true, false]);
+    let told = Case::get("/").explain(&pipeline);
+    let steps: Vec<_> = told.steps.iter().map(|step| (step.stage, step.passed, step.note.as_deref())).collect();
+    assert_eq!(steps, [("a", true, Some("a is asked")), ("b", false, Some("b is asked"))]);
+    assert_eq!(told.outcome, Err(Stop::Refused(Answer::BodyTooLarge { limit: 1 })));
+    let told = Case::get("/").explain(&spies([false; 3]).0);
+    assert_eq!((told.steps.len(), told.outcome), (3, Ok(WORKLOAD)));
+}
+
+#[test]
+fn stages_know_their_names() {
+    let pipeline = Pipeline::compile(&full()).unwrap();
+    assert_eq!(pipeline.stages.iter().map(|stage| stage.name()).collect::<Vec<_>>(), ORDER);
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! A request to test stages with.
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
+use serde_json::Value;
+
+use crate::{Beside, Explanation, Permitted, Pipeline, PipelineSpec, Reply, Stop, Subject};
+
+/// The workload of the route in every case.
+pub(crate) const WORKLOAD: WorkloadId = WorkloadId::from_bytes([7; 16]);
+
+/// Everything about one request, as the edge would hold it.
+pub(crate) struct Case {
+    pub(crate) head: RequestHead,
+    pub(crate) context: Context,
+    pub(crate) declared: Option<u64>,
+    pub(crate) now: Instant,
+    pub(crate) beside: Beside,
+}
+
+impl Case {
+    /// GET `path` at `shop.example`, from 192.0.2.1.
+    pub(crate) fn get(path: &str) -> Self {
+        let head = RequestHead { host: "shop.example".into(), path: path.into(), ..RequestHead::default() };
+        let context = Context { client: "192.0.2.1:1".parse().unwrap(), ..Context::default() };
+        Self { head, context, declared: Some(0), now: epoch(), beside: Beside::default() }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.head.headers.push(name.as_bytes(), value.as_bytes()).unwrap();
+        self
+    }
+
+    pub(crate) fn from(mut self, client: &str) -> Self {
+        self.context.client = std::net::SocketAddr::new(client.parse().unwrap(), 1);
+        self
+    }
+
+    pub(crate) fn at(mut self, since: Duration) -> Self {
+        self.now = epoch() + since;
+        self
+    }
+
+    fn subject(&mut self) -> Subject<'_> {
+        let Self { head, context, declared, now, beside } = self;
+        Subject { head, context, declared: *declared, now: *now, workload: WORKLOAD, beside }
+    }
+
+    pub(crate) fn permit<'a>(&'a mut self, pipeline: &'a Pipeline) -> Result<Permitted<'a>, Stop> {
+        pipeline.permit(self.subject())
+    }
+
+    pub(crate) fn explain(&mut self, pipeline: &Pipeline) -> Explanation {
+        pipeline.explain(self.subject())
+    }
+
+    /// The answer that a stage gives instead of the workload.
+    pub(crate) fn reply(&mut self, pipeline: &Pipeline) -> Box<Reply> {
+        match self.permit(pipeline).map(drop) {
+            Err(Stop::Replied(reply)) => reply,
+            other => panic!("no reply: {other:?}"),
+        }
+    }
+
+    /// An answer of the workload, as the client gets it.
+    pub(crate) fn answer(&mut self, pipeline: &Pipeline, fields: &[(&str, &str)]) -> ResponseHead {
+        let permitted = self.permit(pipeline).unwrap();
+        let mut answer = ResponseHead { status: 200, headers: headers(fields) };
+        permitted.respond(&mut answer);
+        answer
+    }
+}
+
+/// The zero of a test's time.
+pub(crate) fn epoch() -> Instant {
+    static EPOCH: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    *EPOCH
+}
+
+/// A pipeline from its JSON.
+pub(crate) fn pipeline(spec: Value) -> Pipeline {
+    Pipeline::compile(&serde_json::from_value::<PipelineSpec>(spec).unwrap()).unwrap()
+}
+
+/// Where the compiler finds fault with a pipeline's JSON.
+pub(crate) fn fault(spec: Value) -> String {
+    Pipeline::compile(&serde_json::from_value::<PipelineSpec>(spec).unwrap()).unwrap_err().at
+}
+
+pub(crate) fn headers(fields: &[(&str, &str)]) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in fields {
+        headers.push(name.as_bytes(), value.as_bytes()).unwrap();
+    }
+    headers
+}
+
+/// All values of a name, in order.
+pub(crate) fn values(headers: &Headers, name: &str) -> Vec<String> {
+    let named = headers.iter().filter(|field| field.name == name.as_bytes());
+    named.map(|field| String::from_utf8_lossy(field.value).into_owned()).collect()
+}

@@ -206,6 +206,21 @@ impl Tx {
         self.one(sql, args).await?.number("n")
     }
 
+    /// What the database finds wrong with itself. PostgreSQL watches over its own files and references.
+    pub(crate) async fn faults(&mut self) -> Result<Vec<String>, StoreError> {
+        if matches!(self, Self::Postgres(_)) {
+            return Ok(Vec::new());
+        }
+        let pages = self.rows("SELECT integrity_check AS fault FROM pragma_integrity_check", []).await?;
+        let mut faults = pages.iter().map(|row| row.text("fault")).collect::<Result<Vec<_>, _>>()?;
+        faults.retain(|fault| fault != "ok");
+        let orphans = self.rows("SELECT \"table\" AS name, parent FROM pragma_foreign_key_check", []).await?;
+        for row in orphans {
+            faults.push(format!("a row of {} refers to none of {}", row.text("name")?, row.text("parent")?));
+        }
+        Ok(faults)
+    }
+
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,

@@ -14,6 +14,7 @@ mod account;
 mod audit;
 mod backup;
 mod change;
+mod check;
 mod db;
 mod draft;
 mod enrol;

@@ -38,6 +38,7 @@ macro_rules! contract {
 mod audit;
 mod backup;
 mod changes;
+mod crash;
 mod file;
 mod machines;
 mod people;

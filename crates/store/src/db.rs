@@ -30,6 +30,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How long a question waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
+/// Rows that SQLite may be ahead of their reader: with few, the two threads wait for one another all the time.
+const ROWS: usize = 1000;
 /// What each connection to PostgreSQL is told: no wait without an end.
 const SETTINGS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '30s'; \
                         SET idle_in_transaction_session_timeout = '60s'";
@@ -81,9 +83,10 @@ impl Db {
                 let options =
                     PgConnectOptions::clone(server).application_name("mezusphere").disable_statement_logging();
                 // Without the time limits of a question: a migration may take as long as it must.
-                let mut migrator = sqlx::PgConnection::connect_with(&options).await.map_err(open)?;
-                POSTGRES.run(&mut migrator).await.map_err(migrate)?;
-                migrator.close().await.map_err(open)?;
+                // A pool and no connection: a future that borrows one cannot be spawned.
+                let migrator = pool::<Postgres>(1).connect_with(options.clone()).await.map_err(open)?;
+                POSTGRES.run(&migrator).await.map_err(migrate)?;
+                migrator.close().await;
                 let limited = |connections| {
                     pool::<Postgres>(connections).after_connect(move |connection, _| {
                         Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
@@ -291,6 +294,7 @@ fn sqlite(file: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
+        .row_buffer_size(ROWS)
         .disable_statement_logging()
 }
 

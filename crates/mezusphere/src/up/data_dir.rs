@@ -28,6 +28,9 @@ impl DataDir {
     /// another process uses it.
     pub(super) fn open(root: &Path) -> Result<Self, UpError> {
         let fault = |source| UpError::DataDir { path: root.to_path_buf(), source };
+        if fs::metadata(root).is_ok_and(|meta| !meta.is_dir()) {
+            return Err(fault(io::Error::other("it is a file, not a directory")));
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fault)?;
         let root = fs::canonicalize(root).map_err(fault)?;
         let meta = fs::metadata(&root).map_err(fault)?;
@@ -185,6 +188,15 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_called_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let said = DataDir::open(&file).unwrap_err().to_string();
+        assert!(said.contains("it is a file, not a directory; choose another directory with --data"), "{said}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod wants;
 
 use bytes::Bytes;
 use mezu_model::{RayId, RequestHead, ResponseHead, known};
+use mezu_policy::Answer as Refusal;
 
 pub use codes::{Code, Entry};
 pub use wants::Wants;
@@ -49,7 +50,7 @@ pub enum EdgeError {
     #[error("no route for this path")]
     NoRoute,
     #[error("policy: {0:?}")]
-    Policy(mezu_policy::Answer),
+    Policy(Refusal),
     #[error(transparent)]
     Client(#[from] ClientGone),
     #[error("no gate is connected for the workload")]
@@ -86,8 +87,8 @@ pub enum EdgeError {
     Internal(&'static str),
 }
 
-impl From<mezu_policy::Answer> for EdgeError {
-    fn from(answer: mezu_policy::Answer) -> Self {
+impl From<Refusal> for EdgeError {
+    fn from(answer: Refusal) -> Self {
         Self::Policy(answer)
     }
 }
@@ -109,7 +110,11 @@ impl EdgeError {
             Self::Misdirected => Code::Misdirected,
             Self::UnknownHost => Code::UnknownHost,
             Self::NoRoute => Code::NoRoute,
-            Self::Policy(mezu_policy::Answer::BodyTooLarge { .. }) => Code::BodyTooLarge,
+            Self::Policy(answer) => match answer {
+                Refusal::BodyTooLarge { .. } => Code::BodyTooLarge,
+                Refusal::AddressRefused => Code::AddressRefused,
+                Refusal::Maintenance { .. } => Code::Maintenance,
+            },
             Self::Client(ClientGone::Closed | ClientGone::Cancelled) => Code::ClientGone,
             Self::Client(ClientGone::TooSlow) => Code::BodyTooSlow,
             Self::Client(ClientGone::Malformed(_)) => Code::Malformed,
@@ -148,6 +153,12 @@ impl EdgeError {
         self.code().entry().status
     }
 
+    /// Seconds after which the same request is worth sending again; 0 when that cannot be told.
+    fn retry_after(&self) -> u32 {
+        let told = if let Self::Policy(refusal) = self { refusal.retry_after() } else { None };
+        told.unwrap_or_else(|| self.code().entry().retry_after.into())
+    }
+
     /// The rule that was broken, where the code alone does not tell. Never input.
     const fn rule(&self) -> Option<&'static str> {
         match self {
@@ -170,8 +181,9 @@ pub fn render(error: &EdgeError, head: Option<&RequestHead>, ray: RayId, answer:
     headers.push_known(known::MEZU_RAY, &ray.to_hex());
     headers.push_wire(b"mezu-code", entry.code.as_bytes());
     headers.push_known(known::X_CONTENT_TYPE_OPTIONS, b"nosniff");
-    if entry.retry_after > 0 {
-        headers.push_known(known::RETRY_AFTER, entry.retry_after.to_string().as_bytes());
+    let wait = error.retry_after();
+    if wait > 0 {
+        headers.push_known(known::RETRY_AFTER, wait.to_string().as_bytes());
     }
     match error {
         EdgeError::BadRequest(BadRequest::Method) => {

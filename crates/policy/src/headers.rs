@@ -60,24 +60,16 @@ impl Changes {
 /// The JSON schema of [`Spec`].
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    let name = json!({ "title": "Name", "type": "string", "pattern": "^[A-Za-z0-9-]+$", "maxLength": MAX_NAME });
-    let value = json!({ "title": "Value", "type": "string", "maxLength": MAX_VALUE });
-    let field = json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["name", "value"],
-        "properties": { "name": name, "value": value }
-    });
-    let list = |title: &str, items: &serde_json::Value| json!({ "title": title, "type": "array", "maxItems": MAX_OPERATIONS, "items": items });
+    let names = json!({ "title": "Remove", "type": "array", "maxItems": MAX_OPERATIONS, "items": name_schema() });
     let changes = |title: &str| {
         json!({
             "title": title,
             "type": "object",
             "additionalProperties": false,
             "properties": {
-                "set": list("Set, replacing what is there", &field),
-                "add": list("Add beside what is there", &field),
-                "remove": list("Remove", &name)
+                "set": fields_schema("Set, replacing what is there", MAX_OPERATIONS),
+                "add": fields_schema("Add beside what is there", MAX_OPERATIONS),
+                "remove": names
             }
         })
     };
@@ -91,6 +83,22 @@ pub fn schema() -> serde_json::Value {
             "response": changes("Answer to the client")
         }
     })
+}
+
+/// The schema of a list of [`Field`]s.
+pub(crate) fn fields_schema(title: &str, most: usize) -> serde_json::Value {
+    let value = json!({ "title": "Value", "type": "string", "maxLength": MAX_VALUE });
+    let field = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name", "value"],
+        "properties": { "name": name_schema(), "value": value }
+    });
+    json!({ "title": title, "type": "array", "maxItems": most, "items": field })
+}
+
+fn name_schema() -> serde_json::Value {
+    json!({ "title": "Name", "type": "string", "pattern": "^[A-Za-z0-9-]+$", "maxLength": MAX_NAME })
 }
 
 #[derive(Debug)]
@@ -199,7 +207,19 @@ fn compile_changes(side: &str, changes: &Changes) -> Result<Box<[Operation]>, In
     Ok(operations.into())
 }
 
+/// Whether a route may write this field, whose value is plain text.
+pub(crate) fn check_field(at: &str, field: &Field) -> Result<(), Invalid> {
+    check_name(&format!("{at}.name"), &field.name)?;
+    check_value(&format!("{at}.value"), &field.value)
+}
+
 fn operation(at: &str, name: &str, action: Action) -> Result<Operation, Invalid> {
+    let name = check_name(at, name)?;
+    Ok(Operation { action, known: Known::lookup(name.as_bytes()), name: name.into_bytes().into() })
+}
+
+/// The name in lowercase, if it is a route's to change.
+fn check_name(at: &str, name: &str) -> Result<String, Invalid> {
     let lower = name.to_ascii_lowercase();
     if !mezu_model::headers::is_name(lower.as_bytes()) {
         return Err(Invalid::new(at, format!("a name has 1 to {MAX_NAME} letters, digits and hyphens")));
@@ -207,18 +227,23 @@ fn operation(at: &str, name: &str, action: Action) -> Result<Operation, Invalid>
     if let Some(why) = refusal(&lower) {
         return Err(Invalid::new(at, format!("{lower} cannot be changed: {why}")));
     }
-    Ok(Operation { action, known: Known::lookup(lower.as_bytes()), name: lower.into_bytes().into() })
+    Ok(lower)
 }
 
 fn template(at: &str, text: &str) -> Result<Template, Invalid> {
     let at = format!("{at}.value");
+    check_value(&at, text)?;
+    Template::compile(text.trim()).map_err(|problem| Invalid::new(at, problem))
+}
+
+fn check_value(at: &str, text: &str) -> Result<(), Invalid> {
     if text.len() > MAX_VALUE {
         return Err(Invalid::new(at, format!("at most {MAX_VALUE} bytes")));
     }
     if !text.bytes().all(is_value_byte) {
         return Err(Invalid::new(at, "a value has no control characters and no line breaks"));
     }
-    Template::compile(text.trim()).map_err(|problem| Invalid::new(at, problem))
+    Ok(())
 }
 
 /// Why a name is not a route's to change, if so.

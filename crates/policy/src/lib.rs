@@ -10,14 +10,18 @@
 //! ```
 //!
 //! `forward` takes a [`Permitted`] and only [`Pipeline::permit`] can make one: a request that met no policy cannot be
-//! forwarded. This crate must never wait, do I/O, read a clock or see a query string; and it must never answer with
-//! a `bool`, because a refusal has a reason.
+//! forwarded. This crate must never wait, do I/O, read a clock or judge by a query string (a redirect passes it on
+//! unread); and it must never answer with a `bool`, because a refusal has a reason.
 
 pub mod body_limit;
 #[cfg(test)]
 mod case;
 pub mod headers;
+pub mod ip_access;
 mod pipeline;
+mod prefix;
+pub mod redirect;
+pub mod respond;
 mod stage;
 mod template;
 
@@ -28,7 +32,13 @@ pub use stage::{Answer, Beside, Invalid, Reply, Request, Response, Stage, Verdic
 pipeline::capabilities! {
     // The one list. Requests pass the stages in this order, responses in the reverse.
     ORDER =
-        // First, because it is cheapest and because later stages may want to read the body.
+        // Before all that costs anything or says anything about the site.
+        ip_access,
+        // Before what only matters to a workload: a request that leads elsewhere never gets to one.
+        redirect,
+        // The last one that answers for a workload without asking whether the request is one that it would take.
+        respond,
+        // Cheap, and later stages may want to read the body.
         body_limit,
         // Last: it writes what the workload sees, after everything else has judged what the client sent.
         headers,

@@ -56,6 +56,10 @@ pub struct Reply {
 pub enum Answer {
     /// The body is longer than the route takes. Bytes.
     BodyTooLarge { limit: u64 },
+    /// The route does not take requests from the client's address.
+    AddressRefused,
+    /// The owner has taken the route out of service. Seconds until it is worth trying again.
+    Maintenance { retry_after: u32 },
 }
 
 impl Answer {
@@ -64,6 +68,17 @@ impl Answer {
     pub const fn stage(&self) -> &'static str {
         match self {
             Self::BodyTooLarge { .. } => "body_limit",
+            Self::AddressRefused => "ip_access",
+            Self::Maintenance { .. } => "respond",
+        }
+    }
+
+    /// When it is worth trying again, seconds, where the stage knows better than the table of errors.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Maintenance { retry_after } => Some(*retry_after),
+            Self::BodyTooLarge { .. } | Self::AddressRefused => None,
         }
     }
 }
@@ -119,7 +134,7 @@ pub(crate) enum Note {
 
 impl Request<'_> {
     pub(crate) fn values(&self) -> Values<'_> {
-        Values { head: self.head, context: self.context }
+        Values { head: self.head, context: self.context, rest: "" }
     }
 
     /// Explains the verdict to whoever asked; costs a real request one comparison.
@@ -142,7 +157,7 @@ pub struct Response<'a> {
 
 impl<'a> Response<'a> {
     pub(crate) fn values(&self) -> Values<'a> {
-        Values { head: self.request, context: self.context }
+        Values { head: self.request, context: self.context, rest: "" }
     }
 }
 

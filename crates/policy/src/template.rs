@@ -7,8 +7,11 @@ use std::io::Write as _;
 
 use mezu_model::{Context, RequestHead, Scheme};
 
-/// The variables, each with what it stands for: also the table in the docs.
-pub(crate) const VARIABLES: &[(&str, Variable)] = &[
+/// Names, each with what it stands for.
+pub(crate) type Variables = &'static [(&'static str, Variable)];
+
+/// The variables of header values: also the table in the docs.
+pub(crate) const VARIABLES: Variables = &[
     ("client.ip", Variable::ClientIp),
     ("host", Variable::Host),
     ("method", Variable::Method),
@@ -21,8 +24,14 @@ pub(crate) const VARIABLES: &[(&str, Variable)] = &[
 pub(crate) enum Variable {
     ClientIp,
     Host,
+    /// The host without a leading `www.`.
+    HostBare,
     Method,
     Path,
+    /// The path behind the stage's prefix.
+    PathRest,
+    /// A colon and the port that clients reach, unless it is the scheme's own; else nothing.
+    Port,
     Ray,
     Scheme,
 }
@@ -32,6 +41,8 @@ pub(crate) enum Variable {
 pub(crate) struct Values<'a> {
     pub(crate) head: &'a RequestHead,
     pub(crate) context: &'a Context,
+    /// The path behind the stage's prefix, for stages that have one.
+    pub(crate) rest: &'a str,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -44,8 +55,13 @@ enum Piece {
 }
 
 impl Template {
-    /// `$$` stands for one dollar sign.
+    /// With the variables that a header's value may hold.
     pub(crate) fn compile(text: &str) -> Result<Self, String> {
+        Self::compile_with(VARIABLES, text)
+    }
+
+    /// `$$` stands for one dollar sign.
+    pub(crate) fn compile_with(variables: Variables, text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -58,7 +74,7 @@ impl Template {
                 if !plain.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut plain).into()));
                 }
-                pieces.push(Piece::Value(variable(name)?));
+                pieces.push(Piece::Value(variable(variables, name)?));
                 rest = after;
             } else {
                 return Err("a dollar sign begins ${variable}; write $$ for the sign itself".to_owned());
@@ -92,13 +108,17 @@ impl Template {
 }
 
 impl Variable {
-    fn write(self, Values { head, context }: Values<'_>, out: &mut Vec<u8>) {
+    fn write(self, Values { head, context, rest }: Values<'_>, out: &mut Vec<u8>) {
         match self {
             // Writing to a Vec cannot fail.
             Self::ClientIp => drop(write!(out, "{}", context.client.ip().to_canonical())),
             Self::Ray => out.extend_from_slice(&context.ray.to_hex()),
             Self::Host => out.extend_from_slice(head.host.as_bytes()),
             Self::Method => out.extend_from_slice(head.method.as_str().as_bytes()),
+            Self::HostBare => out.extend_from_slice(bare(&head.host).as_bytes()),
+            Self::PathRest => out.extend_from_slice(rest.as_bytes()),
+            Self::Port if context.port == default_port(context.scheme) => {}
+            Self::Port => drop(write!(out, ":{}", context.port)),
             Self::Path => out.extend_from_slice(head.path.as_bytes()),
             Self::Scheme => out.extend_from_slice(match context.scheme {
                 Scheme::Http => b"http",
@@ -108,10 +128,22 @@ impl Variable {
     }
 }
 
-fn variable(name: &str) -> Result<Variable, String> {
-    let found = VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, variable)| *variable);
+/// A host without a leading `www.`, unless nothing but a top-level name would be left.
+fn bare(host: &str) -> &str {
+    host.strip_prefix("www.").filter(|rest| rest.contains('.')).unwrap_or(host)
+}
+
+const fn default_port(scheme: Scheme) -> u16 {
+    match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    }
+}
+
+fn variable(variables: Variables, name: &str) -> Result<Variable, String> {
+    let found = variables.iter().find(|(known, _)| *known == name).map(|(_, variable)| *variable);
     found.ok_or_else(|| {
-        let known: Vec<_> = VARIABLES.iter().map(|(name, _)| *name).collect();
+        let known: Vec<_> = variables.iter().map(|(name, _)| *name).collect();
         format!("there is no variable ${{{name}}}; there are {}", known.join(", "))
     })
 }
@@ -146,7 +178,7 @@ mod tests {
         let mut out = b"old".to_vec();
         for (text, expected) in table {
             let template = Template::compile(text).unwrap();
-            template.write(Values { head: &head, context: &context }, &mut out);
+            template.write(Values { head: &head, context: &context, rest: "" }, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), expected, "{text}");
             assert_eq!(template.constant().is_some(), !text.replace("$$", "").contains('$'), "{text}");
         }

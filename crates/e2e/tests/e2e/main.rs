@@ -12,6 +12,7 @@
 
 mod admin;
 mod bodies;
+mod capabilities;
 mod faults;
 mod floods;
 mod framing;

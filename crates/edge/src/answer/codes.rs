@@ -120,6 +120,11 @@ codes! {
         what "The client closed the connection or cancelled the request before the answer was complete."
         visitor "Nobody sees this page; the code stands in the access log."
         owner "A share of these is normal. Many of them mean that answers take longer than people wait."
+    AddressRefused "MEZU-1015" 403 Client Never 0
+        "Not from this address"
+        what "This site does not take requests from the network that yours came from."
+        visitor "Try from another network, or over your organisation's VPN. The site's owner decides who may come in."
+        owner "The route's `ip_access` refuses this address. Look at its rules if it should not."
     NoGate "MEZU-2001" 503 Gate Always 5
         "This site is not connected right now"
         what "The hostname is known, but no gate for it is connected. The program that links the site to us is not running or cannot reach us."
@@ -185,6 +190,11 @@ codes! {
         what "The web server began to answer and then sent nothing more for too long."
         visitor "Try again later."
         owner "A stream that is quiet for long should send a comment or a ping now and then."
+    Maintenance "MEZU-3006" 503 Workload Always 60
+        "Down for maintenance"
+        what "The owner of this site has taken it out of service for a while."
+        visitor "Come back a little later."
+        owner "The route's `respond` shows this page. Remove it to bring the site back."
     Overloaded "MEZU-4001" 503 Ours Always 1
         "Too busy at the moment"
         what "The edge has more requests than it takes on at once, and turned this one away at the door."

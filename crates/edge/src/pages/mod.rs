@@ -173,6 +173,7 @@ pub(crate) fn grpc(failure: &Failure<'_>, headers: &mut Headers) {
 const fn grpc_status(status: u16) -> &'static str {
     match status {
         400 | 414 | 417 | 426 | 505 => "13",
+        403 => "7",
         404 | 405 => "12",
         408 | 504 => "4",
         413 | 431 => "8",

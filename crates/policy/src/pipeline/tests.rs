@@ -128,6 +128,7 @@ fn same_fields(at: &str, value: &Value, schema: &Value) {
         }
         Value::Array(items) => items.iter().for_each(|item| same_fields(&format!("{at}[]"), item, &schema["items"])),
         Value::String(_) => assert_eq!(schema["type"], "string", "{at}"),
+        Value::Bool(_) => assert_eq!(schema["type"], "boolean", "{at}"),
         Value::Number(_) => assert_eq!(schema["type"], "integer", "{at}"),
         other => panic!("no rule for {other} at {at}"),
     }
@@ -138,7 +139,13 @@ fn full() -> PipelineSpec {
     let changes = json!({
         "set": [{ "name": "x-a", "value": "1" }], "add": [{ "name": "x-b", "value": "2" }], "remove": ["x-c"]
     });
+    let field = json!({ "name": "x-a", "value": "1" });
     serde_json::from_value(json!({
+        "ip_access": { "rules": [{ "networks": ["192.0.2.0/24"], "then": "refuse" }], "otherwise": "pass_to_next_stages" },
+        "redirect": { "status": 308, "to": "/new${path.rest}", "strip_prefix": "/old", "query": "keep" },
+        "respond": {
+            "page": "own", "status": 503, "content_type": "text/html", "body": "x", "headers": [field], "retry_after": 60
+        },
         "body_limit": { "bytes": 1024 },
         "headers": { "request": changes, "response": changes }
     }))

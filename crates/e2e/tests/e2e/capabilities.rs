@@ -1,0 +1,87 @@
+//! What a route can be set to do, one route each in a world of several.
+
+use anyhow::Result;
+use mezu_testkit::world::{BASE_DOMAIN, NAME};
+use mezu_testkit::{Protocol, Request, Target, World, until};
+
+use crate::matrix;
+
+matrix!(addresses_are_let_in_or_not, redirects, fixed_answers);
+
+/// Adds a route with these capabilities, and waits until it is served.
+pub(crate) async fn route(world: &World, name: &str, set: &[&str]) -> Result<Target> {
+    let host = format!("{name}.{BASE_DOMAIN}");
+    let mut arguments = vec!["route", "add", &host, "--workload", NAME];
+    arguments.extend(set.iter().flat_map(|set| ["--set", set]));
+    world.administer(&arguments).await?;
+    let target = world.target.named(&host);
+    until("the route", async || match target.h1().await {
+        Ok(mut client) => client.send(Request::new("OPTIONS", "/")).await.is_ok_and(|answer| answer.status != 404),
+        Err(_) => false,
+    })
+    .await?;
+    Ok(target)
+}
+
+async fn addresses_are_let_in_or_not(protocol: Protocol) -> Result<()> {
+    let world = World::start().await?;
+    let refuse = r#"ip_access={ "rules": [{ "networks": ["127.0.0.0/8", "::1"], "then": "refuse" }],
+        "otherwise": "pass_to_next_stages" }"#;
+    let closed = route(&world, "closed", &[refuse]).await?;
+    let rest = r#"ip_access={ "rules": [{ "networks": ["127.0.0.0/8"], "then": "pass_to_next_stages" }],
+        "otherwise": "refuse" }"#;
+    let open = route(&world, "open", &[rest]).await?;
+    let before = world.workload.count();
+    let lie = Request::get("/").header("x-forwarded-for", "203.0.113.1");
+    let answer = closed.client(protocol).await?.send(lie).await?;
+    assert_eq!((answer.status, answer.header("mezu-code")), (403, Some("MEZU-1015")));
+    assert_eq!(world.workload.count(), before);
+    assert_eq!(open.client(protocol).await?.get("/").await?.status, 200);
+    Ok(())
+}
+
+async fn redirects(protocol: Protocol) -> Result<()> {
+    let world = World::start().await?;
+    let target = route(&world, "old", &[r#"redirect={ "to": "https://new.example${path}" }"#]).await?;
+    let mut client = target.client(protocol).await?;
+    for method in ["GET", "POST", "HEAD"] {
+        let answer = client.send(Request::new(method, "/a/../b?c=d")).await?;
+        assert_eq!((answer.status, answer.header("location")), (308, Some("https://new.example/b?c=d")));
+        assert!(answer.body.is_empty() && answer.header("mezu-ray").is_some());
+    }
+    let port = target.address.port();
+    let moved =
+        r#"redirect={ "to": "https://${host}${port}/shop${path.rest}", "strip_prefix": "/store", "status": 302 }"#;
+    let moved = route(&world, "moved", &[moved]).await?;
+    let answer = moved.client(protocol).await?.get("/store/1").await?;
+    let there = format!("https://moved.{BASE_DOMAIN}:{port}/shop/1");
+    assert_eq!((answer.status, answer.header("location")), (302, Some(there.as_str())));
+    // It is where it would be sent, so the workload has it.
+    let kept = route(&world, "kept", &[r#"redirect={ "to": "/home" }"#]).await?;
+    let mut client = kept.client(protocol).await?;
+    assert_eq!(client.get("/").await?.header("location"), Some("/home"));
+    assert_eq!(client.get("/home").await?.status, 200);
+    Ok(())
+}
+
+async fn fixed_answers(protocol: Protocol) -> Result<()> {
+    let world = World::start().await?;
+    let gone = r#"respond={ "status": 410, "body": "gone", "headers": [{ "name": "X-Why", "value": "moved out" }] }"#;
+    let gone = route(&world, "gone", &[gone]).await?;
+    let before = world.workload.count();
+    let mut client = gone.client(protocol).await?;
+    let answer = client.send(Request::post("/", "a body that nobody reads")).await?;
+    assert_eq!((answer.status, answer.text().as_str(), answer.header("x-why")), (410, "gone", Some("moved out")));
+    let answer = client.send(Request::new("HEAD", "/")).await?;
+    assert_eq!((answer.status, answer.header("content-length"), answer.body.len()), (410, Some("4"), 0));
+
+    let down = route(&world, "down", &[r#"respond={ "page": "maintenance", "retry_after": 120 }"#]).await?;
+    let mut client = down.client(protocol).await?;
+    let answer = client.send(Request::get("/").header("accept", "text/html")).await?;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("120")));
+    assert!(answer.text().contains("Down for maintenance"));
+    let answer = client.get("/").await?;
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(world.workload.count(), before);
+    Ok(())
+}

@@ -10,7 +10,7 @@ use mezu_model::{Context, GateId, RequestHead, known};
 use mezu_policy::Beside;
 
 use crate::access_log::{Owner, Row};
-use crate::answer::Code;
+use crate::answer::{Code, EdgeError};
 use crate::metrics::Done;
 use crate::worker::Worker;
 
@@ -27,9 +27,29 @@ pub(crate) struct Record {
     /// The last gate that got it, if it was one of this worker's.
     pub(crate) gate: Option<GateId>,
     pub(crate) failure: Option<Code>,
+    /// It has one of its org's places.
+    placed: bool,
 }
 
 impl Record {
+    /// Takes one of the places of the request's org. The end of the request gives it back.
+    pub(crate) fn take_place(&mut self, worker: &Worker) -> Result<(), EdgeError> {
+        if let Some(owner) = &self.owner {
+            worker.orgs.take(owner.org)?;
+            self.placed = true;
+        }
+        Ok(())
+    }
+
+    /// The request ends, or rests from here on and needs none: its gate bounds how many do.
+    pub(crate) fn give_place_back(&mut self, worker: &Worker) {
+        if let Some(owner) = &self.owner
+            && std::mem::take(&mut self.placed)
+        {
+            worker.orgs.give_back(owner.org);
+        }
+    }
+
     pub(crate) fn started(&self) -> Instant {
         self.started
     }
@@ -59,6 +79,7 @@ impl<'w> Watch<'w> {
             owner: None,
             gate: None,
             failure: None,
+            placed: false,
         };
         Self { worker, context, head, record, beside: Beside::default(), finished: false }
     }
@@ -73,6 +94,7 @@ impl Drop for Watch<'_> {
     fn drop(&mut self) {
         let Self { worker, context, head, record, finished, .. } = self;
         worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
+        record.give_place_back(worker);
         if !*finished {
             record.failure.get_or_insert(Code::ClientGone);
         }

@@ -19,19 +19,19 @@ impl Orgs {
         Self { most, of: RefCell::default() }
     }
 
-    /// A place for one request of this org.
+    /// Takes a place for one request of this org. What it goes into gives it back: see [`crate::observe::Record`].
     #[inline]
-    pub(crate) fn take(&self, org: OrgId) -> Result<OrgPlace<'_>, EdgeError> {
+    pub(crate) fn take(&self, org: OrgId) -> Result<(), EdgeError> {
         let mut of = self.of.borrow_mut();
         let taken = of.get(&org).copied().unwrap_or(0);
         if taken >= self.most {
             return Err(EdgeError::OrgBusy);
         }
         of.insert(org, taken + 1);
-        Ok(OrgPlace { all: self, org, rests: false })
+        Ok(())
     }
 
-    fn give_back(&self, org: OrgId) {
+    pub(crate) fn give_back(&self, org: OrgId) {
         let mut of = self.of.borrow_mut();
         if let Some(taken) = of.get_mut(&org) {
             *taken = taken.saturating_sub(1);
@@ -42,46 +42,20 @@ impl Orgs {
     }
 }
 
-/// The place of one request; dropping it gives it back.
-pub(crate) struct OrgPlace<'w> {
-    all: &'w Orgs,
-    org: OrgId,
-    rests: bool,
-}
-
-impl OrgPlace<'_> {
-    /// The request rests from here on and needs no place: its gate bounds how many do.
-    pub(crate) fn rest(&mut self) {
-        if !std::mem::replace(&mut self.rests, true) {
-            self.all.give_back(self.org);
-        }
-    }
-}
-
-impl Drop for OrgPlace<'_> {
-    fn drop(&mut self) {
-        self.rest();
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn each_org_has_its_own_places_and_what_rests_needs_none() {
+    fn each_org_has_its_own_places() {
         let orgs = Orgs::new(2);
         let (one, two) = (OrgId::from_bytes([1; 16]), OrgId::from_bytes([2; 16]));
-        let mut first = orgs.take(one).unwrap();
-        let second = orgs.take(one).unwrap();
-        assert_eq!(orgs.take(one).err(), Some(EdgeError::OrgBusy));
-        let other = orgs.take(two).unwrap();
-        first.rest();
-        first.rest();
-        let third = orgs.take(one).unwrap();
-        assert_eq!(orgs.take(one).err(), Some(EdgeError::OrgBusy));
-        drop((first, second, third, other));
+        assert_eq!((orgs.take(one), orgs.take(one)), (Ok(()), Ok(())));
+        assert_eq!(orgs.take(one), Err(EdgeError::OrgBusy));
+        assert_eq!(orgs.take(two), Ok(()));
+        orgs.give_back(one);
+        assert_eq!((orgs.take(one), orgs.take(one)), (Ok(()), Err(EdgeError::OrgBusy)));
+        [one, one, two].into_iter().for_each(|org| orgs.give_back(org));
         assert!(orgs.of.borrow().is_empty());
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use mezu_model::{RequestHead, ResponseHead};
 use mezu_tunnel::proto::ByteBudget;
 
+use crate::access_log::Owner;
 use crate::answer::EdgeError;
 use crate::forward::forward;
 use crate::guard;
@@ -59,11 +60,13 @@ impl Worker {
     ) -> Result<(), Own> {
         self.admit()?;
         let routed: Routed<'_> = table.route(request, &self.shared.certs)?;
-        let owner = record.owner.insert(routed.route.owner());
-        let place = self.orgs.take(routed.route.owner().org)?;
+        let owner = routed.route.owner();
+        record.owner = Some(owner);
+        record.take_place(self)?;
         let permitted = routed.permit()?;
-        owner.workload = permitted.workload();
-        let ways = self.gates.ways(owner.workload);
-        Ok(forward(self, permitted, place, &ways, exchange, record).await?)
+        let workload = permitted.workload();
+        record.owner = Some(Owner { workload, ..owner });
+        let ways = self.gates.ways(workload);
+        Ok(forward(self, permitted, &ways, exchange, record).await?)
     }
 }

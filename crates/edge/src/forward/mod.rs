@@ -38,7 +38,6 @@ use crate::gates::Ways;
 use crate::hop::{Avoid, GateStream};
 use crate::http::Exchange;
 use crate::observe::Record;
-use crate::orgs::OrgPlace;
 use crate::worker::Worker;
 
 /// How often a request is sent at most, if the workload may have seen it.
@@ -50,7 +49,6 @@ const ATTEMPTS_UNSEEN: u32 = 6;
 pub(crate) async fn forward<X: Exchange>(
     worker: &Worker,
     permitted: Permitted<'_>,
-    place: OrgPlace<'_>,
     ways: &Ways,
     exchange: &mut X,
     record: &mut Record,
@@ -58,7 +56,7 @@ pub(crate) async fn forward<X: Exchange>(
     ways.budget.count();
     // Of an upgrade nothing but the request itself is sent before it is agreed to.
     let repeatable = permitted.head().method.is_idempotent();
-    let mut relay = Relay::new(worker, permitted, place, exchange, record);
+    let mut relay = Relay::new(worker, permitted, exchange, record);
     let mut tried = Tried::default();
     let mut last = None;
     for attempt in 1.. {

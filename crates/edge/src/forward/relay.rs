@@ -18,7 +18,6 @@ use crate::deadline::Deadline;
 use crate::hop::GateStream;
 use crate::http::{Exchange, is_conversation, strip_response};
 use crate::observe::Record;
-use crate::orgs::OrgPlace;
 use crate::worker::Worker;
 
 pub(super) struct Relay<'r, 'p, X> {
@@ -28,7 +27,6 @@ pub(super) struct Relay<'r, 'p, X> {
     pub(super) upload: Upload,
     pub(super) download: Download,
     pub(super) record: &'r mut Record,
-    place: OrgPlace<'r>,
     /// When the attempt under way began.
     sent: Instant,
     /// The gate may still be told to forget the request: it is parked and GO was not sent.
@@ -45,7 +43,6 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     pub(super) fn new(
         worker: &'r Worker,
         permitted: Permitted<'p>,
-        place: OrgPlace<'r>,
         exchange: &'r mut X,
         record: &'r mut Record,
     ) -> Self {
@@ -59,7 +56,6 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
             upload,
             download,
             record,
-            place,
             sent,
             parked: false,
             impatient: false,
@@ -184,7 +180,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     fn started(&mut self, stream: &mut GateStream) {
         if self.download.patient {
             stream.rest();
-            self.place.rest();
+            self.record.give_place_back(self.worker);
         }
         self.upload.commit(self.exchange);
         self.record.status = self.download.head.status;

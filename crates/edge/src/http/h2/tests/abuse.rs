@@ -350,8 +350,7 @@ fn data_behind_our_reset_is_let_pass_for_one_window() {
     run(async {
         let mut conn = raw(Limits::default());
         conn.io.write_all(PREFACE).await.unwrap();
-        let early =
-            block(&[(":method", "POST"), (":scheme", "https"), (":authority", "a.test"), (":path", "/early")]);
+        let early = block(&[(":method", "POST"), (":scheme", "https"), (":authority", "a.test"), (":path", "/early")]);
         conn.io.write_all(&frame(1, 4, 1, &early)).await.unwrap();
         assert!(frames_now(&mut conn).await.iter().any(|(kind, _)| *kind == 3), "it is reset");
         conn.io.write_all(&frame(0, 0, 1, &[b'x'; 16_000]).repeat(4)).await.unwrap();

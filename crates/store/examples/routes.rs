@@ -1,6 +1,7 @@
 //! Measures a store with many routes: making them, and reading them all for a snapshot.
 //!
-//! `cargo run --release -p mezu-store --example routes -- [routes] [store URL]`; without a URL, a file of its own.
+//! `cargo run --release -p mezu-store --example routes -- [routes] [store URL]`; without a URL, a file of its own;
+//! with `postgres` in its place, a server of its own.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring program: it says what it finds, or stops")]
 
 use std::time::{Duration, Instant};
@@ -19,7 +20,11 @@ async fn main() {
     let mut arguments = std::env::args().skip(1);
     let routes: usize = arguments.next().map_or(100_000, |text| text.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
+    let mut database = None;
     let url: StoreUrl = match arguments.next() {
+        Some(text) if text == "postgres" => {
+            database.insert(mezu_testkit::postgres::database().unwrap()).url.parse().unwrap()
+        }
         Some(text) => text.parse().unwrap(),
         None => dir.path().join("db").as_path().into(),
     };

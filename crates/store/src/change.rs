@@ -5,6 +5,8 @@
 
 use std::ops::{Deref, DerefMut};
 
+use mezu_model::OrgId;
+
 use crate::audit::{self, NewEvent};
 use crate::db::Tx;
 use crate::value::args;
@@ -23,6 +25,16 @@ pub struct Change {
     view: View,
     at: Micros,
     is_for_edges: bool,
+    /// How many routes there are, once that was counted: a change that makes many counts but once.
+    pub(crate) routes: Option<RouteCount>,
+}
+
+/// The routes in all, and those of one org.
+#[derive(Clone, Copy)]
+pub(crate) struct RouteCount {
+    pub(crate) org: OrgId,
+    pub(crate) of_org: usize,
+    pub(crate) all: usize,
 }
 
 /// What a change has come to.
@@ -48,7 +60,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or another change takes too long ([`StoreError::Busy`]).
     pub async fn change(&self, now: Micros) -> Result<Change, StoreError> {
-        Ok(Change { view: View { tx: self.db.write().await? }, at: now, is_for_edges: false })
+        Ok(Change { view: View { tx: self.db.write().await? }, at: now, is_for_edges: false, routes: None })
     }
 
     /// Records an attempt, such as one that was refused, in a transaction of its own.

@@ -117,15 +117,14 @@ async fn enrol_one(
         return Ok((settled, false));
     }
     let is_new = known.is_none();
-    let write = change.heard();
     let id = match known {
         Some(workload) => {
-            workload::set_default_host(write, workload.id, &default).await?;
+            workload::set_default_host(change.heard(), workload.id, &default).await?;
             workload.id
         }
-        None => new_workload(write, key, org, name, &default, now).await?,
+        None => new_workload(change.heard(), key, org, name, &default, now).await?,
     };
-    new_default_route(write, org, name, id, &default, now).await?;
+    new_default_route(change, org, name, id, &default).await?;
     Ok((Enrolled { name: name.clone(), id, hostname: default, is_new, is_routed: true }, true))
 }
 
@@ -183,15 +182,14 @@ async fn new_workload(
 }
 
 async fn new_default_route(
-    write: &mut Tx,
+    change: &mut Change,
     org: OrgId,
     name: &Label,
     workload: WorkloadId,
     host: &Hostname,
-    now: Micros,
 ) -> Result<(), EnrolRefusal> {
     let spec = RouteSpec::new(host.clone(), PathPrefix::root(), workload, PipelineSpec::default());
-    route::insert(write, org, mezu_runtime::id::new(), &spec, now).await.map_err(|error| match error {
+    route::insert(change, org, mezu_runtime::id::new(), &spec).await.map_err(|error| match error {
         StoreError::HostQuarantined { host, .. } => EnrolRefusal::HostQuarantined { name: name.clone(), host },
         StoreError::HostTaken { host } => EnrolRefusal::HostOfOtherOrg { name: name.clone(), host },
         StoreError::RouteTaken { host, .. } => EnrolRefusal::HostInUse { name: name.clone(), host },

@@ -5,7 +5,7 @@ use mezu_policy::PipelineSpec;
 use mezu_snapshot::{PathPrefix, RouteEntry, limits};
 use serde_json::Value as Json;
 
-use crate::change::{Change, View, check_version};
+use crate::change::{Change, RouteCount, View, check_version};
 use crate::db::{Row, Tx};
 use crate::error::OrTaken as _;
 use crate::hostname::{self, HostState};
@@ -119,9 +119,8 @@ impl Change {
     /// [`StoreError::NotFound`] when the workload is not the org's, [`StoreError::HostTaken`],
     /// [`StoreError::HostQuarantined`], [`StoreError::RouteTaken`], [`StoreError::TooMany`], or the database's.
     pub async fn create_route(&mut self, org: OrgId, id: RouteId, spec: RouteSpec) -> Result<Route, StoreError> {
-        let at = self.at();
         self.workload(org, spec.workload).await?;
-        insert(self.heard(), org, id, &spec, at).await?;
+        insert(self, org, id, &spec).await?;
         self.route(org, id).await
     }
 
@@ -170,6 +169,8 @@ impl Change {
         let at = self.at();
         let before = self.route(org, id).await?;
         check_version("route", before.version, expected)?;
+        // To be counted again.
+        self.routes = None;
         let tx = self.heard();
         tx.run("DELETE FROM routes WHERE org_id = $1 AND id = $2", args![org, id]).await?;
         hostname::release_unused(tx, &before.host, at).await
@@ -194,16 +195,12 @@ pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<RouteEntry>, StoreError> 
 }
 
 /// Claims the hostname for the org, then stores the route.
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    org: OrgId,
-    id: RouteId,
-    spec: &RouteSpec,
-    now: Micros,
-) -> Result<(), StoreError> {
+pub(crate) async fn insert(change: &mut Change, org: OrgId, id: RouteId, spec: &RouteSpec) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO routes (id, org_id, host, path, matcher, rank, enabled, workload_id, pipeline, \
         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    within_limits(tx, org).await?;
+    let now = change.at();
+    let count = within_limits(change, org).await?;
+    let tx = change.heard();
     hostname::claim(tx, org, &spec.host, HostState::Used, now).await?;
     let args = args![
         id,
@@ -218,6 +215,7 @@ pub(crate) async fn insert(
         now,
     ];
     tx.run(SQL, args).await.or_taken(|| taken(spec))?;
+    change.routes = Some(count);
     Ok(())
 }
 
@@ -227,15 +225,24 @@ pub(crate) async fn hosts_of(tx: &mut Tx, workload: WorkloadId) -> Result<Vec<Ho
     tx.rows(sql, args![workload]).await?.iter().map(|row| row.typed("host")).collect()
 }
 
-async fn within_limits(tx: &mut Tx, org: OrgId) -> Result<(), StoreError> {
-    let all = tx.count("SELECT count(*) AS n FROM routes", []).await?;
-    let of_org = tx.count("SELECT count(*) AS n FROM routes WHERE org_id = $1", args![org]).await?;
-    for (count, most, what) in [(all, limits::ROUTES, "routes"), (of_org, limits::ROUTES_PER_ORG, "routes of an org")] {
+/// The count with one route more, if there is room for it.
+async fn within_limits(change: &mut Change, org: OrgId) -> Result<RouteCount, StoreError> {
+    let count = match change.routes {
+        Some(count) if count.org == org => count,
+        _ => RouteCount {
+            org,
+            of_org: change.tx.count("SELECT count(*) AS n FROM routes WHERE org_id = $1", args![org]).await?,
+            all: change.tx.count("SELECT count(*) AS n FROM routes", []).await?,
+        },
+    };
+    for (count, most, what) in
+        [(count.all, limits::ROUTES, "routes"), (count.of_org, limits::ROUTES_PER_ORG, "routes of an org")]
+    {
         if count >= most {
             return Err(StoreError::TooMany { what, most });
         }
     }
-    Ok(())
+    Ok(RouteCount { of_org: count.of_org + 1, all: count.all + 1, ..count })
 }
 
 fn taken(spec: &RouteSpec) -> StoreError {

@@ -8,6 +8,7 @@ mod bench;
 mod capabilities;
 mod docs;
 mod instructions;
+mod openapi;
 mod size;
 mod tree;
 
@@ -19,6 +20,7 @@ const USAGE: &str = "usage: xtask <command>
   docs    links in the docs lead somewhere, every error code has its page
   capabilities   every capability in ORDER has its module, page, whole-system test and line in the changelog
   check   all of the above
+  openapi   writes openapi/v1.json from the code
   instructions   what the hot path costs, by callgrind, against its budgets
   bench [--rounds N] [--seconds N] [--idle N] [--chains a,b] [--scenarios a,b] [--page FILE]";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "docs" => docs::check(),
         "capabilities" => capabilities::check(),
         "check" => check(),
+        "openapi" => openapi::write(),
         "instructions" => instructions::check(),
         "bench" => bench::run(rest),
         "bench-workload" => port(rest).and_then(bench::serve),

@@ -1,0 +1,118 @@
+//! What all operations share: the store, the edge, and the state of signing in.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mezu_api::Code;
+use mezu_model::Hostname;
+use mezu_store::{Change, Micros, NewEvent, Remembered, Store, StoreError, View};
+use serde::Serialize;
+
+use crate::auth::{Caller, Doors};
+use crate::{Answer, EdgeView, Refused, Reply};
+
+/// What control is made of.
+pub struct Parts {
+    /// The store, from the moment at which it could be opened.
+    pub store: Arc<OnceLock<Store>>,
+    pub edge: Arc<dyn EdgeView>,
+    /// The names by which the API may be called besides `localhost` and addresses.
+    pub names: Vec<Hostname>,
+    /// 32 bytes that nobody else knows: what must be kept secret in the store is sealed with them.
+    pub seal: [u8; 32],
+}
+
+/// The control plane. Clones share it.
+#[derive(Clone)]
+pub struct Control(Arc<Inner>);
+
+struct Inner {
+    store: Arc<OnceLock<Store>>,
+    edge: Arc<dyn EdgeView>,
+    names: Vec<Hostname>,
+    doors: Doors,
+}
+
+impl Control {
+    /// Control over these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, edge, names, seal } = parts;
+        Self(Arc::new(Inner { store, edge, names, doors: Doors::new(&seal) }))
+    }
+
+    /// The store.
+    ///
+    /// # Errors
+    /// While it is not open.
+    pub fn store(&self) -> Result<&Store, Refused> {
+        let closed = || Refused::new(Code::StoreUnavailable, "the store is not open; see the log of the instance");
+        self.0.store.get().ok_or_else(closed)
+    }
+
+    /// The edge.
+    #[must_use]
+    pub fn edge(&self) -> &dyn EdgeView {
+        &*self.0.edge
+    }
+
+    pub(crate) fn names(&self) -> &[Hostname] {
+        &self.0.names
+    }
+
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.0.doors
+    }
+
+    /// The wall clock. Before 1970 it is 1970.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// Begins a read of one moment.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn view(&self) -> Result<View, Refused> {
+        Ok(self.store()?.view().await?)
+    }
+
+    /// Begins a change that happens now. Nothing but the store may be awaited until it is committed.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn change(&self) -> Result<Change, Refused> {
+        Ok(self.store()?.change(self.now()).await?)
+    }
+
+    /// Keeps a change with its event and, if the request can be repeated, its answer; then waits until the edge serves
+    /// it, if it concerns the edge.
+    ///
+    /// # Errors
+    /// When the store does not keep it; then nothing has changed. A late edge is no error: the reply tells it.
+    pub async fn commit<T: Serialize>(
+        &self,
+        mut change: Change,
+        caller: &Caller,
+        event: NewEvent,
+        mut reply: Reply<T>,
+    ) -> Answer<T> {
+        if let Some(again) = caller.again() {
+            let answer = Remembered { request: again.request, status: reply.status, body: reply.kept() };
+            change.remember(&again.scope, &again.key, &answer).await.map_err(|error| match error {
+                StoreError::Taken { .. } => Refused::new(Code::Conflict, "the same request is being done just now"),
+                other => other.into(),
+            })?;
+        }
+        let before = change.revision().await?;
+        let committed = change.commit(event).await?;
+        reply.published = Some(if committed.revision == before {
+            crate::Publication { generation: self.edge().generation(), late: None }
+        } else {
+            self.edge().publish().await
+        });
+        Ok(reply)
+    }
+}

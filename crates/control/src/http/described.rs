@@ -1,0 +1,53 @@
+//! What operations take besides a body, for the document. The extractors in [`super::params`] and the gate do the reading.
+
+#![allow(dead_code, reason = "these types describe; nothing makes one")]
+
+use mezu_api::schema;
+use utoipa::IntoParams;
+
+/// The org in the path, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OrgPath {
+    /// The org's name.
+    #[param(value_type = schema::Label)]
+    org: String,
+}
+
+/// The id in the path, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct IdPath {
+    #[param(value_type = schema::Id)]
+    id: String,
+}
+
+/// A list's part, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// How many at most; 50 unless told otherwise.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// The `next` of the part before.
+    #[param(max_length = 300, pattern = "^[!-~]*$")]
+    cursor: Option<String>,
+}
+
+/// The version that the asker has seen, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct IfMatchHeader {
+    /// The `ETag` as it was read; the change is refused with 412 if there is a newer version.
+    #[param(rename = "If-Match", pattern = "^(\\*|\"[0-9]{1,18}\")$")]
+    if_match: Option<String>,
+}
+
+/// The key of a request that may be repeated, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct IdempotencyHeader {
+    /// The same key with the same request is answered the same for 24 hours, and does nothing again.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
+}

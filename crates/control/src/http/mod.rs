@@ -1,0 +1,40 @@
+//! The REST API over HTTP: thin handlers, one file per noun, between the front that every request passes and the gate
+//! that every operation has.
+
+mod body;
+mod described;
+mod document;
+mod front;
+mod gate;
+mod operations;
+mod params;
+mod render;
+
+mod org;
+
+pub use body::Body;
+pub use document::document;
+pub use front::Source;
+pub use operations::Operations;
+pub use params::{Filter, Id, IfMatch, Paged};
+
+use axum::Router;
+
+use crate::Control;
+use crate::auth::Door;
+
+/// Every operation there is.
+fn operations() -> Operations {
+    let all = Operations::default();
+    org::add(all)
+}
+
+/// The API for the admin listener: who asks must show it. Serves what begins with [`mezu_api::paths::BASE`].
+pub fn router(control: &Control) -> Router {
+    front::around(operations().into_router(control, Door::Http), control, Door::Http)
+}
+
+/// The API for the socket in the data directory: who may open it is the operator.
+pub fn operator_router(control: &Control) -> Router {
+    front::around(operations().into_router(control, Door::Socket), control, Door::Socket)
+}

@@ -1,0 +1,5 @@
+//! The API as a whole, asked as a client asks it, on both databases.
+
+mod document;
+mod org;
+mod world;

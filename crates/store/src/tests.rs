@@ -43,6 +43,7 @@ mod file;
 mod machines;
 mod people;
 mod spine;
+mod tls;
 
 const NOW: Micros = Micros(1_700_000_000_000_000);
 

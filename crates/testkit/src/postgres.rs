@@ -1,7 +1,8 @@
 //! A PostgreSQL server of the test's own, from Debian's package: in a folder of its own, reached over a socket in it, so
 //! that no port and no other server matters. It ends with the value, or with the process at the latest.
 
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +15,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A name for the socket, no more: nothing listens there.
+const PORT: u16 = 5432;
 const STEP: Duration = Duration::from_millis(10);
 /// Nothing that a test writes must outlive it, and few things happen at once.
 const SETTINGS: &[&str] = &[
@@ -34,6 +37,8 @@ pub struct Server {
     dir: TempDir,
     bin: PathBuf,
     user: Option<(u32, u32)>,
+    settings: Vec<String>,
+    port: u16,
     keeper: Option<Keeper>,
 }
 
@@ -80,7 +85,8 @@ impl Server {
         if let Some((uid, gid)) = user {
             chown(dir.path(), Some(uid), Some(gid))?;
         }
-        let mut server = Self { dir, bin, user, keeper: None };
+        let settings = SETTINGS.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { dir, bin, user, settings, port: PORT, keeper: None };
         let data = server.data();
         let initdb = ["--username=mezu", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
         let made = server
@@ -98,7 +104,7 @@ impl Server {
     /// The place of one of its databases.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://mezu@localhost/{database}?host={}", self.dir.path().display())
+        format!("postgres://mezu@localhost:{}/{database}?host={}", self.port, self.dir.path().display())
     }
 
     /// Has `psql` say something, and gives the answer: rows in lines, columns parted by `|`.
@@ -108,12 +114,35 @@ impl Server {
     pub fn say(&self, database: &str, sql: &str) -> Result<String> {
         let said = Command::new(self.bin.join("psql"))
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"])
-            .args(["--username", "mezu", "--dbname", database, "--command", sql, "--host"])
+            .args(["--username", "mezu", "--dbname", database, "--command", sql])
+            .args(["--port", &self.port.to_string(), "--host"])
             .arg(self.dir.path())
             .stdin(Stdio::null())
             .output()?;
         ensure!(said.status.success(), "{sql}: {}", String::from_utf8_lossy(&said.stderr));
         Ok(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+    }
+
+    /// Has the server listen on a port of 127.0.0.1 too, with that certificate and key (PEM), and tells the port.
+    ///
+    /// # Errors
+    /// When the server does not come back.
+    pub fn listen_with_tls(&mut self, certificate: &str, key: &str) -> Result<u16> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        for (name, text) in [("tls.crt", certificate), ("tls.key", key)] {
+            let file = self.dir.path().join(name);
+            std::fs::write(&file, text)?;
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+            if let Some((uid, gid)) = self.user {
+                chown(&file, Some(uid), Some(gid))?;
+            }
+            let setting = if name == "tls.crt" { "ssl_cert_file" } else { "ssl_key_file" };
+            self.settings.push(format!("{setting}={}", file.display()));
+        }
+        self.settings.extend(["ssl=on".into(), "listen_addresses=127.0.0.1".into(), format!("port={port}")]);
+        self.port = port;
+        self.crash()?;
+        Ok(port)
     }
 
     /// Ends the server at once, as a power cut would, and starts it again on the same data.
@@ -134,7 +163,7 @@ impl Server {
         let log = std::fs::File::create(self.dir.path().join("log"))?;
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.dir.path()).stdin(Stdio::null());
-        for setting in SETTINGS {
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         command.stdout(log.try_clone()?).stderr(log);

@@ -106,8 +106,8 @@ CREATE TABLE accounts (
     id         TEXT    NOT NULL PRIMARY KEY,
     org_id     TEXT    NOT NULL REFERENCES orgs (id),
     name       TEXT    NOT NULL,
-    workloads  TEXT    CHECK (json_valid(workloads)),
-    cidrs      TEXT    CHECK (json_valid(cidrs)),
+    workloads  TEXT    CHECK (workloads IS NULL OR json_valid(workloads)),
+    cidrs      TEXT    CHECK (cidrs IS NULL OR json_valid(cidrs)),
     created_at INTEGER NOT NULL,
     deleted_at INTEGER,
     version    INTEGER NOT NULL DEFAULT 1

@@ -42,8 +42,8 @@ mod crash;
 mod file;
 mod machines;
 mod people;
+mod server;
 mod spine;
-mod tls;
 
 const NOW: Micros = Micros(1_700_000_000_000_000);
 

@@ -1,4 +1,4 @@
-//! A PostgreSQL server over the network must show who it is.
+//! What only a PostgreSQL server can show: over the network it must say who it is, and it may go away and come back.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
@@ -38,4 +38,21 @@ async fn a_server_is_believed_by_its_certificate_alone() {
     let sql = "SELECT CAST(ssl AS TEXT) AS ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     let row = store.view().await.unwrap().tx.one(sql, []).await.unwrap();
     assert_eq!(row.text("ssl").unwrap(), "true");
+}
+
+#[tokio::test]
+async fn a_server_that_went_away_is_found_again() {
+    let mut server = postgres::Server::start().unwrap();
+    let store = Store::open(server.url("postgres").parse::<StoreUrl>().unwrap()).await.unwrap();
+    let (org, _) = org_with_key(&store, "default", 1).await;
+    let mut open = store.change(NOW).await.unwrap();
+    open.create_org(OrgId::from_bytes([7; 16]), &label("never")).await.unwrap();
+    server.crash().unwrap();
+    let lost = open.commit(NewEvent::done("org.create", "x")).await.unwrap_err();
+    assert!(matches!(lost, StoreError::Unreachable(_)), "{lost:?}");
+    // What was acknowledged before is there, what was not is not, and all goes on without a restart.
+    let orgs = store.view().await.unwrap().orgs(&Slice::default()).await.unwrap().items;
+    assert_eq!(orgs.iter().map(|one| one.id).collect::<Vec<_>>(), [org]);
+    store.record(NewEvent::done("a.b", "x"), NOW).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }

@@ -112,6 +112,7 @@ impl EdgeError {
             Self::NoRoute => Code::NoRoute,
             Self::Policy(answer) => match answer {
                 Refusal::BodyTooLarge { .. } => Code::BodyTooLarge,
+                Refusal::OriginRefused => Code::OriginRefused,
                 Refusal::AddressRefused => Code::AddressRefused,
                 Refusal::Maintenance { .. } => Code::Maintenance,
             },

@@ -1,7 +1,7 @@
 //! A request to test stages with.
 #![allow(clippy::unwrap_used)]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
 use serde_json::Value;
@@ -35,11 +35,6 @@ impl Case {
 
     pub(crate) fn from(mut self, client: &str) -> Self {
         self.context.client = std::net::SocketAddr::new(client.parse().unwrap(), 1);
-        self
-    }
-
-    pub(crate) fn at(mut self, since: Duration) -> Self {
-        self.now = epoch() + since;
         self
     }
 

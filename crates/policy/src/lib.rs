@@ -16,6 +16,7 @@
 pub mod body_limit;
 #[cfg(test)]
 mod case;
+pub mod cors;
 pub mod headers;
 pub mod ip_access;
 mod pipeline;
@@ -32,6 +33,8 @@ pub use stage::{Answer, Beside, Invalid, Reply, Request, Response, Stage, Verdic
 pipeline::capabilities! {
     // The one list. Requests pass the stages in this order, responses in the reverse.
     ORDER =
+        // First: a preflight carries nothing to judge it by, and a page must be able to read every refusal.
+        cors,
         // Before all that costs anything or says anything about the site.
         ip_access,
         // Before what only matters to a workload: a request that leads elsewhere never gets to one.

@@ -56,6 +56,8 @@ pub struct Reply {
 pub enum Answer {
     /// The body is longer than the route takes. Bytes.
     BodyTooLarge { limit: u64 },
+    /// A page of an origin that the route does not list asks whether it may ask.
+    OriginRefused,
     /// The route does not take requests from the client's address.
     AddressRefused,
     /// The owner has taken the route out of service. Seconds until it is worth trying again.
@@ -68,6 +70,7 @@ impl Answer {
     pub const fn stage(&self) -> &'static str {
         match self {
             Self::BodyTooLarge { .. } => "body_limit",
+            Self::OriginRefused => "cors",
             Self::AddressRefused => "ip_access",
             Self::Maintenance { .. } => "respond",
         }
@@ -78,7 +81,7 @@ impl Answer {
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Maintenance { retry_after } => Some(*retry_after),
-            Self::BodyTooLarge { .. } | Self::AddressRefused => None,
+            Self::BodyTooLarge { .. } | Self::OriginRefused | Self::AddressRefused => None,
         }
     }
 }

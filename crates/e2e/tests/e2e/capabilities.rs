@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use mezu_testkit::world::{BASE_DOMAIN, NAME};
-use mezu_testkit::{Protocol, Request, Target, World, until};
+use mezu_testkit::{Protocol, Request, Step, Target, World, until};
 
 use crate::matrix;
 
-matrix!(addresses_are_let_in_or_not, redirects, fixed_answers);
+matrix!(addresses_are_let_in_or_not, redirects, fixed_answers, pages_of_other_sites);
 
 /// Adds a route with these capabilities, and waits until it is served.
 pub(crate) async fn route(world: &World, name: &str, set: &[&str]) -> Result<Target> {
@@ -83,5 +83,37 @@ async fn fixed_answers(protocol: Protocol) -> Result<()> {
     let answer = client.get("/").await?;
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     assert_eq!(world.workload.count(), before);
+    Ok(())
+}
+
+async fn pages_of_other_sites(protocol: Protocol) -> Result<()> {
+    let world = World::start().await?;
+    let rules = r#"cors={ "origins": ["https://app.example"], "credentials": true }"#;
+    let limit = r#"body_limit={ "bytes": 4 }"#;
+    let target = route(&world, "api", &[rules, limit]).await?;
+    let mut client = target.client(protocol).await?;
+    let before = world.workload.count();
+    let ask = |origin: &str| {
+        Request::new("OPTIONS", "/").header("origin", origin).header("access-control-request-method", "PUT")
+    };
+    let answer = client.send(ask("https://app.example")).await?;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, Some("https://app.example")));
+    assert!(answer.header("access-control-allow-methods").is_some_and(|methods| methods.contains("PUT")));
+    let answer = client.send(ask("https://evil.example")).await?;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None));
+    assert_eq!(answer.header("mezu-code"), Some("MEZU-1016"));
+    // A refusal of the edge can be read by the page that caused it.
+    let answer = client.send(Request::post("/", "too long").header("origin", "https://app.example")).await?;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (413, Some("https://app.example")));
+    assert_eq!(world.workload.count(), before);
+    let reply = "HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\ncontent-length: 0\r\n\r\n";
+    world.workload.script("/scripted", [Step::send(reply), Step::send(reply)]);
+    let mut client = target.client(protocol).await?;
+    let answer = client.send(Request::get("/scripted").header("origin", "https://app.example")).await?;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!(
+        (answer.header("access-control-allow-credentials"), answer.header("vary")),
+        (Some("true"), Some("Origin"))
+    );
     Ok(())
 }

@@ -125,6 +125,11 @@ codes! {
         what "This site does not take requests from the network that yours came from."
         visitor "Try from another network, or over your organisation's VPN. The site's owner decides who may come in."
         owner "The route's `ip_access` refuses this address. Look at its rules if it should not."
+    OriginRefused "MEZU-1016" 403 Client Never 0
+        "Not for pages of this site"
+        what "A page of another site asked whether it may use this one, and its origin is not among those that may."
+        visitor "The page that you are on was not made to work with this site. Its owner has to mend that."
+        owner "Add the page's origin, as its `Origin` header says it, to the route's `cors`."
     NoGate "MEZU-2001" 503 Gate Always 5
         "This site is not connected right now"
         what "The hostname is known, but no gate for it is connected. The program that links the site to us is not running or cannot reach us."

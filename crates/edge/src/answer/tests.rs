@@ -29,6 +29,7 @@ fn every_error() -> Vec<EdgeError> {
         E::UnknownHost,
         E::NoRoute,
         E::Policy(Refusal::BodyTooLarge { limit: 1 }),
+        E::Policy(Refusal::OriginRefused),
         E::Policy(Refusal::AddressRefused),
         E::Policy(Refusal::Maintenance { retry_after: 7 }),
         E::NoGate,

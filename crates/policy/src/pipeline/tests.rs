@@ -141,6 +141,10 @@ fn full() -> PipelineSpec {
     });
     let field = json!({ "name": "x-a", "value": "1" });
     serde_json::from_value(json!({
+        "cors": {
+            "origins": ["https://app.example"], "methods": ["PUT"], "headers": ["x-a"], "expose": ["x-b"],
+            "credentials": true, "max_age": 1, "private_network": true
+        },
         "ip_access": { "rules": [{ "networks": ["192.0.2.0/24"], "then": "refuse" }], "otherwise": "pass_to_next_stages" },
         "redirect": { "status": 308, "to": "/new${path.rest}", "strip_prefix": "/old", "query": "keep" },
         "respond": {

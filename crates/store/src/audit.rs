@@ -18,10 +18,10 @@ use crate::page::{Page, Slice};
 use crate::value::{args, to_json};
 use crate::{Micros, StoreError};
 
-/// Which events are wanted. Nothing set means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which events are wanted. It has no default: whose events they are must be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Those of one org. What concerns no org is for the operator alone.
+    /// Those of one org. `None`: those of all orgs and of none, which is for the operator alone.
     pub org: Option<OrgId>,
     pub actor: Option<Actor>,
     pub action: Option<String>,
@@ -29,6 +29,14 @@ pub struct EventFilter {
     pub outcome: Option<Outcome>,
     pub since: Option<Micros>,
     pub until: Option<Micros>,
+}
+
+impl EventFilter {
+    /// All events of one org, or of all orgs and of none.
+    #[must_use]
+    pub const fn of(org: Option<OrgId>) -> Self {
+        Self { org, actor: None, action: None, object: None, outcome: None, since: None, until: None }
+    }
 }
 
 impl View {

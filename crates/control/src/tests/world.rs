@@ -193,7 +193,7 @@ impl World {
     /// The newest events, as action, outcome and actor.
     pub(super) async fn events(&self, limit: u16) -> Vec<mezu_store::Event> {
         let mut view = self.store.view().await.unwrap();
-        view.events(&mezu_store::EventFilter::default(), &mezu_store::Slice::first(limit)).await.unwrap().items
+        view.events(&mezu_store::EventFilter::of(None), &mezu_store::Slice::first(limit)).await.unwrap().items
     }
 }
 

@@ -82,13 +82,13 @@ contract! {
             world.store.record(event("a.b").of(org).by(Actor::System), Micros(NOW.0 + n)).await.unwrap();
         }
         let mut view = world.store.view().await.unwrap();
-        let filter = EventFilter { org: Some(other), actor: Some(Actor::System), ..EventFilter::default() };
+        let filter = EventFilter { org: Some(other), actor: Some(Actor::System), ..EventFilter::of(None) };
         let found = view.events(&filter, &Slice::default()).await.unwrap();
         assert_eq!(found.items.len(), 3);
         assert!(found.items.iter().all(|event| event.org == Some(other)));
         let filter = EventFilter { action: Some("a.b".into()), since: Some(Micros(NOW.0 + 2)),
             until: Some(Micros(NOW.0 + 5)), outcome: Some(Outcome::Done), object: Some("x".into()),
-            ..EventFilter::default() };
+            ..EventFilter::of(None) };
         let first = view.events(&filter, &Slice::first(2)).await.unwrap();
         assert_eq!(first.items.iter().map(|event| event.at.0 - NOW.0).collect::<Vec<_>>(), [4, 3]);
         let rest = view.events(&filter, &Slice::after(first.next.unwrap(), 2)).await.unwrap();
@@ -112,7 +112,7 @@ impl World {
         let mut slice = Slice::default();
         let mut view = self.store.view().await.unwrap();
         loop {
-            let page = view.events(&EventFilter::default(), &slice).await.unwrap();
+            let page = view.events(&EventFilter::of(None), &slice).await.unwrap();
             all.extend(page.items);
             match page.next {
                 Some(next) => slice = Slice::after(next, MOST),

@@ -25,6 +25,9 @@ pub struct Problem {
     /// The place of the fault in the request's body, as a JSON pointer (RFC 6901).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+    /// Seconds to wait before it makes sense to try again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
     /// Names the request, in the log and in the audit log.
     pub request_id: String,
 }
@@ -40,6 +43,7 @@ impl Problem {
             detail: detail.into(),
             code: code.as_str().to_string(),
             pointer: None,
+            retry_after: None,
             request_id: String::new(),
         }
     }

@@ -1,24 +1,31 @@
 //! The one place where a failure becomes a problem.
 
+use std::time::Duration;
+
 use mezu_api::{Code, Problem};
 use mezu_store::StoreError;
 
 /// Why something was not done, as the asker is told it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.detail)]
-pub struct Refused(pub Box<Problem>);
+#[error("{}", .problem.detail)]
+pub struct Refused {
+    /// What the asker is told.
+    pub problem: Box<Problem>,
+    /// What it was about, for the audit log, where that is not the path.
+    pub about: Option<Box<str>>,
+}
 
 impl Refused {
     /// A refusal of a kind. `detail` says what is wrong and what to do.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self(Box::new(Problem::new(code, detail)))
+        Self { problem: Box::new(Problem::new(code, detail)), about: None }
     }
 
     /// A value in the body that may not stand there; the pointer is a JSON pointer.
     #[must_use]
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self(Box::new(Problem::new(Code::Invalid, detail).at(pointer)))
+        Self { problem: Box::new(Problem::new(Code::Invalid, detail).at(pointer)), about: None }
     }
 
     /// There is no such thing, for this asker.
@@ -27,10 +34,24 @@ impl Refused {
         Self::new(Code::NotFound, format!("there is no such {what}"))
     }
 
+    /// Too many attempts.
+    pub(crate) fn wait(wait: Duration) -> Self {
+        let seconds = wait.as_secs().max(1);
+        let mut refused = Self::new(Code::TooManyAttempts, format!("too many attempts; try again in {seconds} s"));
+        refused.problem.retry_after = Some(seconds);
+        refused
+    }
+
+    /// The same, naming in the audit log what it was about.
+    #[must_use]
+    pub(crate) fn about(self, what: impl std::fmt::Display) -> Self {
+        Self { about: Some(what.to_string().into()), ..self }
+    }
+
     /// Whether it is of that kind.
     #[must_use]
     pub fn is(&self, code: Code) -> bool {
-        self.0.code == code.as_str()
+        self.problem.code == code.as_str()
     }
 }
 

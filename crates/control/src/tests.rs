@@ -2,4 +2,6 @@
 
 mod document;
 mod org;
+mod people;
+mod refusals;
 mod world;

@@ -101,10 +101,10 @@ impl Caller {
         }
     }
 
-    /// The event of this operation refused.
-    pub(crate) fn refusal(&self, object: impl Display, why: &Refused) -> NewEvent {
-        let after = serde_json::json!({ "code": why.0.code });
-        NewEvent { outcome: Outcome::Refused, ..self.event(object).with(None, Some(after)) }
+    /// The event of this operation refused, in an org's log if the asker belongs to it.
+    pub(crate) fn refusal(&self, org: Option<OrgId>, object: impl Display, why: &Refused) -> NewEvent {
+        let after = serde_json::json!({ "code": why.problem.code });
+        NewEvent { outcome: Outcome::Refused, org, ..self.event(object).with(None, Some(after)) }
     }
 
     pub(crate) fn again(&self) -> Option<&Again> {
@@ -171,6 +171,25 @@ impl Deref for Allowed {
     }
 }
 
+impl Allowed {
+    /// The org to act in, if it is one's.
+    pub(crate) fn org(&self) -> Option<OrgId> {
+        if let Self::Org(scope) = self { Some(scope.org()) } else { None }
+    }
+}
+
+/// Not allowed, and the org in whose log that belongs: the asker's own.
+pub(crate) struct Denied {
+    pub(crate) refused: Refused,
+    pub(crate) org: Option<OrgId>,
+}
+
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Self { refused, org: None }
+    }
+}
+
 /// A caller of whom nothing is proven, for the audit log.
 pub(crate) fn unproven(actor: Actor, origin: Origin) -> Caller {
     let Origin { source, request_id, action } = origin;
@@ -188,7 +207,7 @@ pub(crate) async fn authorise(
     origin: Origin,
     permission: Permission,
     org: Option<&str>,
-) -> Result<Allowed, Refused> {
+) -> Result<Allowed, Denied> {
     let Identity { actor, reach } = identity;
     let Origin { source, request_id, action } = origin;
     let caller = Caller { actor, reach, source, request_id, action, again: None };
@@ -196,18 +215,19 @@ pub(crate) async fn authorise(
     let unknown = || Refused::new(Code::Unauthenticated, "sign in, or send a token as `Authorization: Bearer …`");
     match permission.least() {
         Least::Anyone => {}
-        _ if !is_known => return Err(unknown()),
+        _ if !is_known => return Err(unknown().into()),
         Least::Known => {}
         Least::Session => _ = caller.session()?,
         Least::Operator if caller.is_operator() => {}
         Least::Operator => {
-            return Err(Refused::new(Code::Forbidden, "only the operator may do this, on the machine itself"));
+            let detail = "only the operator may do this, on the machine itself";
+            return Err(Refused::new(Code::Forbidden, detail).into());
         }
         Least::Of(least) => {
             let (org, role) = seat(control, &caller, org).await?;
             if !permission.is_given_to(role) {
                 let detail = format!("this takes the role {least} in the org {}, and yours is {role}", org.name);
-                return Err(Refused::new(Code::Forbidden, detail));
+                return Err(Denied { refused: Refused::new(Code::Forbidden, detail), org: Some(org.id) });
             }
             return Ok(Allowed::Org(OrgScope { caller, org, role }));
         }

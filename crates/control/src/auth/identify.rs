@@ -72,6 +72,11 @@ impl Presented {
     }
 }
 
+/// Whether a browser may have sent a session along, of its own accord.
+pub(crate) fn has_cookie(headers: &HeaderMap) -> bool {
+    cookies(headers).next().is_some()
+}
+
 fn bearers(headers: &HeaderMap) -> impl Iterator<Item = Presented> {
     headers.get_all(header::AUTHORIZATION).iter().map(|value| {
         let token = value.to_str().ok().and_then(|text| text.split_once(' '));

@@ -7,12 +7,13 @@ mod identify;
 mod passwords;
 mod seal;
 pub(crate) mod secret;
+pub(crate) mod sign_in;
 pub(crate) mod totp;
 
 pub use attempts::Attempts;
 pub use caller::{Again, Caller, OrgScope};
-pub(crate) use caller::{Allowed, Origin, authorise, unproven};
-pub(crate) use identify::{Door, Presented, identify};
+pub(crate) use caller::{Allowed, Denied, Origin, authorise, unproven};
+pub(crate) use identify::{Door, Presented, has_cookie, identify};
 pub use passwords::Passwords;
 
 use attempts::Rate;
@@ -25,7 +26,7 @@ pub(crate) struct Doors {
     pub(crate) account: Attempts,
     /// By network, whatever the account.
     pub(crate) network: Attempts,
-    /// Codes, by account.
+    /// Codes, by account and network.
     pub(crate) codes: Attempts,
     /// Refusals that go into the audit log, by asker: the log must not fill the disk.
     pub(crate) refusals: Attempts,

@@ -136,7 +136,7 @@ mod tests {
         let long = "x1!".repeat(43);
         for password in ["short", "password", "12345678", "passw0rd", "qwertyuiop", &long] {
             let refused = passwords.make(password, &[], "/password").await.unwrap_err();
-            assert_eq!(refused.0.pointer.as_deref(), Some("/password"), "{password}");
+            assert_eq!(refused.problem.pointer.as_deref(), Some("/password"), "{password}");
         }
         assert!(passwords.make("margaret@example.org", &["margaret@example.org"], "/p").await.is_err());
     }

@@ -35,15 +35,9 @@ impl Seal {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
-    let bytes = digits?
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        })
-        .collect();
-    bytes
+    let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
+    let byte = |pair: &[u32]| if let [high, low] = pair { u8::try_from(high * 16 + low).ok() } else { None };
+    digits.chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

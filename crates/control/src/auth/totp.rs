@@ -16,7 +16,7 @@ const STEP_MICROS: i64 = 30_000_000;
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A new secret.
-pub(crate) fn make() -> Zeroizing<Vec<u8>> {
+pub(crate) fn make() -> Secret {
     let mut secret = Zeroizing::new(vec![0; SECRET]);
     mezu_runtime::random::fill(&mut secret);
     secret
@@ -69,14 +69,18 @@ fn escape(byte: u8) -> String {
 
 /// Secrets that were shown and are not confirmed yet. They are lost with the process, and made anew then.
 #[derive(Default)]
-pub(crate) struct Enrolling(Mutex<HashMap<MemberId, (Zeroizing<Vec<u8>>, Instant)>>);
+pub(crate) struct Enrolling(Mutex<HashMap<MemberId, Shown>>);
+
+/// A secret and when it was shown.
+type Shown = (Secret, Instant);
+type Secret = Zeroizing<Vec<u8>>;
 
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 const MOST: usize = 1000;
 
 impl Enrolling {
     /// Keeps a member's new secret for ten minutes, in place of one before. `false`: too many are enrolling.
-    pub(crate) fn begin(&self, member: MemberId, secret: Zeroizing<Vec<u8>>, now: Instant) -> bool {
+    pub(crate) fn begin(&self, member: MemberId, secret: Secret, now: Instant) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, (_, since)| now.duration_since(*since) < PATIENCE);
         let has_room = all.len() < MOST || all.contains_key(&member);
@@ -87,7 +91,7 @@ impl Enrolling {
     }
 
     /// The member's new secret, if it is not too old.
-    pub(crate) fn secret(&self, member: MemberId, now: Instant) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn secret(&self, member: MemberId, now: Instant) -> Option<Secret> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&member).filter(|(_, since)| now.duration_since(*since) < PATIENCE).map(|(secret, _)| secret.clone())
     }

@@ -110,7 +110,7 @@ mod tests {
             ("", "malformed", None),
         ];
         for (json, code, place) in table {
-            let Refused(problem) = parse::<Thing>(json.as_bytes()).unwrap_err();
+            let Refused { problem, .. } = parse::<Thing>(json.as_bytes()).unwrap_err();
             assert_eq!((problem.code.as_str(), problem.pointer.as_deref()), (code, place), "{json}");
             assert!(code == "malformed" || !problem.detail.contains("column"), "{}", problem.detail);
         }

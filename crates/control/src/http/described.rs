@@ -51,3 +51,12 @@ pub(crate) struct IdempotencyHeader {
     #[param(rename = "Idempotency-Key", min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     idempotency_key: Option<String>,
 }
+
+/// The name of a session in the path, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SessionPath {
+    /// The session's `id`.
+    #[param(pattern = "^[0-9a-f]{32}$")]
+    id: String,
+}

@@ -14,7 +14,7 @@ use mezu_api::{Code, Problem, paths};
 use mezu_model::Hostname;
 
 use super::render;
-use crate::auth::{Door, Presented};
+use crate::auth::{Door, has_cookie};
 use crate::{Control, Refused};
 
 /// How long an operation may take: waiting for the store and for the edge have shorter deadlines of their own.
@@ -88,7 +88,7 @@ fn outsider(control: &Control, parts: &Parts) -> Option<Refused> {
     }
     // A browser says where a change comes from; a cookie from what does not say so is not taken.
     let is_silent = origin.is_none() && site.is_none();
-    if is_silent && !matches!(Presented::of(&parts.headers), Presented::Nothing | Presented::Token(_)) {
+    if is_silent && has_cookie(&parts.headers) {
         return cross();
     }
     None

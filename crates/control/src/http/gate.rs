@@ -8,12 +8,13 @@ use axum::http::{HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use mezu_api::{Code, Least, Permission, Problem};
+use mezu_model::OrgId;
 use mezu_store::{Actor, Remembered};
 
 use super::body;
 use super::front::{RequestId, Source};
 use super::render;
-use crate::auth::{Again, Allowed, Caller, Door, Origin, Presented, authorise, identify, unproven};
+use crate::auth::{Again, Allowed, Caller, Denied, Door, Origin, Presented, authorise, identify, unproven};
 use crate::{Control, Refused};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -31,33 +32,37 @@ pub(crate) struct Gate {
 /// Lets a request through to its operation, with its [`Caller`] or [`crate::auth::OrgScope`], or refuses it.
 pub(crate) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let object = parts.uri.path().to_string();
+    let path = parts.uri.path().to_string();
     let is_read = parts.method == Method::GET;
-    let (allowed, asker) = match gate.open(&mut parts).await {
-        Ok(allowed) => {
-            let asker = allowed.clone_caller();
-            (allowed, asker)
-        }
-        Err((refused, asker)) => {
-            if let Some(asker) = asker {
-                gate.record(&asker, &object, &refused).await;
+    let allowed = match gate.open(&mut parts).await {
+        Ok(allowed) => allowed,
+        Err((refused, attempt)) => {
+            if let Some(attempt) = attempt {
+                gate.record(&attempt, &path, &refused).await;
             }
             return refused.into_response();
         }
     };
+    let attempt = Attempt { asker: Caller::clone(&allowed), org: allowed.org() };
     let response = gate.once(allowed, parts, body, next).await;
-    if let Some(problem) = response.extensions().get::<Problem>() {
-        let refused = Refused(Box::new(problem.clone()));
-        if is_worth_noting(&refused, is_read) {
-            gate.record(&asker, &object, &refused).await;
-        }
+    let extensions = response.extensions();
+    if let Some(problem) = extensions.get::<Problem>().filter(|problem| is_worth_noting(problem, is_read)) {
+        let about = extensions.get::<render::About>().and_then(|about| about.0.clone());
+        let refused = Refused { problem: Box::new(problem.clone()), about };
+        gate.record(&attempt, &path, &refused).await;
     }
     response
 }
 
+/// Who has tried something, and the org in whose log that belongs.
+struct Attempt {
+    asker: Caller,
+    org: Option<OrgId>,
+}
+
 /// Whether a refusal by the operation itself belongs in the audit log: what may not be done, not what was mistyped.
-fn is_worth_noting(refused: &Refused, is_read: bool) -> bool {
-    match refused.0.status {
+fn is_worth_noting(problem: &Problem, is_read: bool) -> bool {
+    match problem.status {
         401 | 403 | 429 => true,
         404 | 409 => !is_read,
         _ => false,
@@ -67,13 +72,13 @@ fn is_worth_noting(refused: &Refused, is_read: bool) -> bool {
 impl Gate {
     /// Who asks, and whether they may. A refusal comes with whom to name in the audit log; someone who has shown
     /// nothing at all and asks for what takes a session is no attempt worth keeping.
-    async fn open(&self, parts: &mut Parts) -> Result<Allowed, (Refused, Option<Caller>)> {
+    async fn open(&self, parts: &mut Parts) -> Result<Allowed, (Refused, Option<Attempt>)> {
         let origin = Origin {
             source: parts.extensions.get::<Source>().map_or_else(|| "unknown".into(), |source| source.0.clone()),
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
             action: self.action,
         };
-        let nobody = |origin: &Origin| unproven(Actor::Anonymous, origin.clone());
+        let attempt = |actor, origin: &Origin, org| Attempt { asker: unproven(actor, origin.clone()), org };
         let mut presented = Presented::of(&parts.headers);
         if self.permission.least() == Least::Anyone {
             // Whoever comes in may still carry what is left of an older session.
@@ -82,7 +87,7 @@ impl Gate {
         let identity = match identify(&self.control, self.door, &presented).await {
             Ok(identity) => identity,
             Err(refused) => {
-                let asker = refused.is(Code::Unauthenticated).then(|| nobody(&origin));
+                let asker = refused.is(Code::Unauthenticated).then(|| attempt(Actor::Anonymous, &origin, None));
                 return Err((refused, asker));
             }
         };
@@ -90,9 +95,10 @@ impl Gate {
         let params = RawPathParams::from_request_parts(parts, &()).await.ok();
         let org = params.as_ref().and_then(|params| params.iter().find(|(name, _)| *name == "org"));
         let org = org.map(|(_, value)| value);
-        authorise(&self.control, identity, origin.clone(), self.permission, org).await.map_err(|refused| {
-            let is_told = actor != Actor::Anonymous && matches!(refused.0.status, 401 | 403 | 404);
-            (refused, is_told.then(|| unproven(actor, origin)))
+        let allowed = authorise(&self.control, identity, origin.clone(), self.permission, org).await;
+        allowed.map_err(|Denied { refused, org }| {
+            let is_told = actor != Actor::Anonymous && matches!(refused.problem.status, 401 | 403 | 404);
+            (refused, is_told.then(|| attempt(actor, &origin, org)))
         })
     }
 
@@ -145,22 +151,18 @@ impl Gate {
     }
 
     /// Writes a refusal into the audit log; so many that they could fill the disk are told to the log file only.
-    async fn record(&self, asker: &Caller, object: &str, refused: &Refused) {
+    async fn record(&self, attempt: &Attempt, path: &str, refused: &Refused) {
+        let Attempt { asker, org } = attempt;
         let who = format!("{} {}", asker.actor(), asker.source());
-        tracing::info!(action = self.action, by = who, code = refused.0.code, "refused");
+        tracing::info!(action = self.action, by = who, code = refused.problem.code, "refused");
         if self.control.doors().refusals.take(&who, std::time::Instant::now()).is_err() {
             return;
         }
         let Ok(store) = self.control.store() else { return };
-        if let Err(error) = store.record(asker.refusal(object, refused), self.control.now()).await {
+        let object = refused.about.as_deref().unwrap_or(path);
+        if let Err(error) = store.record(asker.refusal(*org, object, refused), self.control.now()).await {
             tracing::error!(error = %mezu_runtime::Chain(&error), "a refusal could not be recorded");
         }
-    }
-}
-
-impl Allowed {
-    fn clone_caller(&self) -> Caller {
-        Caller::clone(self)
     }
 }
 

@@ -10,7 +10,14 @@ mod operations;
 mod params;
 mod render;
 
+mod audit;
+mod invitation;
+mod me;
+mod member;
 mod org;
+mod session;
+mod setup;
+mod token;
 
 pub use body::Body;
 pub use document::document;
@@ -26,7 +33,14 @@ use crate::auth::Door;
 /// Every operation there is.
 fn operations() -> Operations {
     let all = Operations::default();
-    org::add(all)
+    let all = setup::add(all);
+    let all = session::add(all);
+    let all = me::add(all);
+    let all = org::add(all);
+    let all = member::add(all);
+    let all = invitation::add(all);
+    let all = token::add(all);
+    audit::add(all)
 }
 
 /// The API for the admin listener: who asks must show it. Serves what begins with [`mezu_api::paths::BASE`].

@@ -42,13 +42,18 @@ pub(crate) fn again(status: u16, body: String, generation: u64) -> Response {
     response
 }
 
+/// What a refusal was about, on its way to the audit log.
+#[derive(Clone)]
+pub(crate) struct About(pub(crate) Option<Box<str>>);
+
 impl IntoResponse for Refused {
     /// The problem goes along as a value: the front writes it, once it knows the request's id.
     fn into_response(self) -> Response {
-        let Self(problem) = self;
+        let Self { problem, about } = self;
         let mut response = Response::default();
         *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.extensions_mut().insert(*problem);
+        response.extensions_mut().insert(About(about));
         response
     }
 }
@@ -60,8 +65,8 @@ pub(crate) fn problem(response: &mut Response, problem: Problem) {
     if problem.status == 401 {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mezusphere\""));
     }
-    if matches!(problem.status, 429 | 503) && !headers.contains_key(header::RETRY_AFTER) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    if matches!(problem.status, 429 | 503) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(problem.retry_after.unwrap_or(5)));
     }
     *response.body_mut() = json(&problem).into();
 }

@@ -1,6 +1,13 @@
 //! What is done, one file per noun: on the store, as somebody who may. Nothing here knows of HTTP.
 
-pub mod org;
+pub(crate) mod audit;
+pub(crate) mod invitation;
+pub(crate) mod me;
+pub(crate) mod member;
+pub(crate) mod org;
+pub(crate) mod session;
+pub mod setup;
+pub(crate) mod token;
 
 use mezu_api::Time;
 use mezu_store::Micros;

@@ -5,7 +5,7 @@
 
 use mezu_model::{Hostname, KeyId, Label, RouteId, WorkloadId};
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::PathPrefix;
+use mezu_snapshot::PathRule;
 use serde::{Deserialize, Serialize};
 
 /// The name of the socket in the data directory.
@@ -71,7 +71,7 @@ pub struct Workload {
 pub struct Route {
     pub id: RouteId,
     pub host: Hostname,
-    pub path: PathPrefix,
+    pub path: PathRule,
     pub url: String,
     pub workload: Label,
     pub pipeline: PipelineSpec,
@@ -87,7 +87,7 @@ pub struct Route {
 pub struct NewRoute {
     pub host: Hostname,
     #[serde(default)]
-    pub path: PathPrefix,
+    pub path: PathRule,
     pub workload: Label,
     #[serde(default)]
     pub pipeline: PipelineSpec,

@@ -4,7 +4,7 @@ use mezu_model::{Hostname, KeyId, Label, OrgId, PublicKey, RouteId, WorkloadId};
 use mezu_policy::PipelineSpec;
 use serde::{Deserialize, Serialize};
 
-use crate::PathPrefix;
+use crate::{Matcher, PathRule};
 
 /// Everything an edge needs, as of one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,16 +58,41 @@ pub struct WorkloadEntry {
     pub name: Label,
 }
 
-/// Requests for `host` whose path lies under `path` go to `workload`, through `pipeline`.
+/// Requests for `host` that `path` and `matcher` take go to `workload`, through `pipeline`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteEntry {
     pub id: RouteId,
     pub host: Hostname,
-    /// Matched by whole segments; the longest that matches wins.
-    pub path: PathPrefix,
+    pub path: PathRule,
+    /// What a request must have beside its path.
+    #[serde(default, skip_serializing_if = "Matcher::is_empty")]
+    pub matcher: Matcher,
+    /// The place in the order given by hand, lowest first; without, the most specific is asked first, after those with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<i64>,
+    /// A route that is not enabled takes no request.
+    #[serde(default = "on", skip_serializing_if = "is_on")]
+    pub enabled: bool,
     pub workload: WorkloadId,
     pub pipeline: PipelineSpec,
+}
+
+const fn on() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_on(enabled: &bool) -> bool {
+    *enabled
+}
+
+impl RouteEntry {
+    /// A route that takes every request below a path.
+    #[must_use]
+    pub fn new(id: RouteId, host: Hostname, path: PathRule, workload: WorkloadId, pipeline: PipelineSpec) -> Self {
+        Self { id, host, path, matcher: Matcher::default(), rank: None, enabled: true, workload, pipeline }
+    }
 }
 
 impl Snapshot {

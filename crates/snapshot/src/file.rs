@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Problems, Snapshot, limits};
 
-const FORMAT: u32 = 1;
+/// The format that is written. Format 1 knew only path prefixes: what it says is said the same way in format 2.
+const FORMAT: u32 = 2;
+const OLDEST: u32 = 1;
 
 /// Why bytes are no snapshot that may be served, or a snapshot may not become bytes.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +15,7 @@ pub enum Undecodable {
     TooLarge(usize),
     #[error("the snapshot is not of a known form: {0}")]
     Malformed(#[from] serde_json::Error),
-    #[error("the snapshot has format {0}; this program reads format {FORMAT}")]
+    #[error("the snapshot has format {0}; this program reads formats {OLDEST} to {FORMAT}")]
     Format(u32),
     #[error("the snapshot is not whole: {0}")]
     Problems(#[from] Problems),
@@ -50,7 +52,7 @@ pub fn decode(bytes: &[u8]) -> Result<Snapshot, Undecodable> {
         return Err(Undecodable::TooLarge(bytes.len()));
     }
     let In { format, snapshot } = serde_json::from_slice(bytes)?;
-    if format != FORMAT {
+    if !(OLDEST..=FORMAT).contains(&format) {
         return Err(Undecodable::Format(format));
     }
     snapshot.check()?;

@@ -13,12 +13,16 @@ mod check;
 mod entry;
 mod file;
 pub mod limits;
+mod matcher;
+mod order;
 mod path;
 
 pub use check::{Problem, Problems};
 pub use entry::{KeyEntry, OrgEntry, Parts, RouteEntry, Snapshot, WorkloadEntry};
 pub use file::{Undecodable, decode, encode};
-pub use path::{InvalidPathPrefix, PathPrefix};
+pub use matcher::{HeaderCondition, InvalidMatcher, Matcher, Unmet};
+pub use order::{Order, Shadowed, shadowed};
+pub use path::{InvalidPathRule, PathRule, Step, Tail};
 
 #[cfg(test)]
 mod tests;

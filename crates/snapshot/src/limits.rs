@@ -14,7 +14,21 @@ pub const WORKLOADS_PER_KEY: usize = 1_000;
 pub const ROUTES: usize = 100_000;
 /// Routes of one org.
 pub const ROUTES_PER_ORG: usize = 10_000;
-/// Bytes of a route's path prefix.
+/// Bytes of a route's path.
 pub const PATH: usize = 1024;
+/// Captures in a route's path.
+pub const CAPTURES: usize = 16;
+/// Bytes of a capture's name.
+pub const CAPTURE_NAME: usize = 32;
+/// Methods that a route may list.
+pub const METHODS: usize = 16;
+/// Header fields that a route may ask for.
+pub const HEADERS: usize = 8;
+/// Bytes of such a field's name.
+pub const HEADER_NAME: usize = 64;
+/// Values that such a field may have.
+pub const VALUES: usize = 16;
+/// Bytes of such a value.
+pub const VALUE: usize = 256;
 /// Bytes of an org's display name.
 pub const ORG_NAME: usize = 100;

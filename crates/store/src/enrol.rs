@@ -5,7 +5,7 @@
 
 use mezu_model::{Hostname, KeyId, Label, OrgId, WorkloadId};
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::{PathPrefix, limits};
+use mezu_snapshot::{PathRule, limits};
 
 use crate::audit::{Actor, NewEvent};
 use crate::change::Change;
@@ -188,7 +188,7 @@ async fn new_default_route(
     workload: WorkloadId,
     host: &Hostname,
 ) -> Result<(), EnrolRefusal> {
-    let spec = RouteSpec::new(host.clone(), PathPrefix::root(), workload, PipelineSpec::default());
+    let spec = RouteSpec::new(host.clone(), PathRule::root(), workload, PipelineSpec::default());
     route::insert(change, org, mezu_runtime::id::new(), &spec).await.map_err(|error| match error {
         StoreError::HostQuarantined { host, .. } => EnrolRefusal::HostQuarantined { name: name.clone(), host },
         StoreError::HostTaken { host } => EnrolRefusal::HostOfOtherOrg { name: name.clone(), host },

@@ -1,7 +1,7 @@
 //! What can go wrong between a question and the database.
 
 use mezu_model::{Hostname, KeyId, Label, RouteId};
-use mezu_snapshot::PathPrefix;
+use mezu_snapshot::PathRule;
 
 use crate::Micros;
 
@@ -37,7 +37,7 @@ pub enum StoreError {
     #[error("the org would have no owner left; make another member an owner first")]
     LastOwner,
     #[error("a route for {host}{path} exists already; remove it first")]
-    RouteTaken { host: Hostname, path: PathPrefix },
+    RouteTaken { host: Hostname, path: PathRule },
     #[error("the hostname {host} belongs to another org")]
     HostTaken { host: Hostname },
     #[error("the hostname {host} was given up by another org and is kept for it until its quarantine ends")]

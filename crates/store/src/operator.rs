@@ -2,7 +2,7 @@
 
 use mezu_model::{AccountId, Hostname, KeyId, Label, OrgId, PublicKey, RouteId};
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::PathPrefix;
+use mezu_snapshot::PathRule;
 use serde_json::json;
 
 use crate::account::AccountSpec;
@@ -29,7 +29,7 @@ pub struct NewRoute {
     pub id: RouteId,
     pub org: OrgId,
     pub host: Hostname,
-    pub path: PathPrefix,
+    pub path: PathRule,
     pub workload: Label,
     pub pipeline: PipelineSpec,
 }

@@ -2,8 +2,7 @@
 
 use mezu_model::{Hostname, OrgId, RouteId, WorkloadId};
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::{PathPrefix, RouteEntry, limits};
-use serde_json::Value as Json;
+use mezu_snapshot::{Matcher, PathRule, RouteEntry, limits};
 
 use crate::change::{Change, RouteCount, View, check_version};
 use crate::db::{Row, Tx};
@@ -17,9 +16,9 @@ use crate::{Micros, StoreError};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteSpec {
     pub host: Hostname,
-    pub path: PathPrefix,
-    /// What else a request must have, as an object; empty: nothing.
-    pub matcher: Json,
+    pub path: PathRule,
+    /// What else a request must have.
+    pub matcher: Matcher,
     /// The place in the order given by hand; without, the most specific is asked first.
     pub rank: Option<i64>,
     /// A route that is not enabled is kept but not served.
@@ -34,8 +33,8 @@ pub struct Route {
     pub id: RouteId,
     pub org: OrgId,
     pub host: Hostname,
-    pub path: PathPrefix,
-    pub matcher: Json,
+    pub path: PathRule,
+    pub matcher: Matcher,
     pub rank: Option<i64>,
     pub enabled: bool,
     pub workload: WorkloadId,
@@ -63,18 +62,10 @@ macro_rules! select {
 pub(crate) use select as select_route;
 
 impl RouteSpec {
-    /// A route that matches every request below the path.
+    /// A route that takes every request that the path takes.
     #[must_use]
-    pub fn new(host: Hostname, path: PathPrefix, workload: WorkloadId, pipeline: PipelineSpec) -> Self {
-        Self {
-            host,
-            path,
-            matcher: Json::Object(serde_json::Map::new()),
-            rank: None,
-            enabled: true,
-            workload,
-            pipeline,
-        }
+    pub fn new(host: Hostname, path: PathRule, workload: WorkloadId, pipeline: PipelineSpec) -> Self {
+        Self { host, path, matcher: Matcher::default(), rank: None, enabled: true, workload, pipeline }
     }
 }
 
@@ -177,16 +168,17 @@ impl Change {
     }
 }
 
-/// What edges serve: the routes that are enabled.
+/// What edges are told: those that are not enabled too, which they serve as little as an unknown path, but can name.
 pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<RouteEntry>, StoreError> {
-    // A matcher that a snapshot cannot tell must not be dropped on the way: its route would match far more.
-    const SQL: &str = "SELECT id, host, path, workload_id, pipeline FROM routes \
-        WHERE enabled = 1 AND matcher = '{}' ORDER BY id";
+    const SQL: &str = "SELECT id, host, path, matcher, rank, enabled, workload_id, pipeline FROM routes ORDER BY id";
     let entry = |row: &Row| {
         Ok(RouteEntry {
             id: row.typed("id")?,
             host: row.typed("host")?,
             path: row.typed("path")?,
+            matcher: row.json("matcher")?,
+            rank: row.int_if_any("rank")?,
+            enabled: row.flag("enabled")?,
             workload: row.typed("workload_id")?,
             pipeline: row.json("pipeline")?,
         })

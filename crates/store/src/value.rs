@@ -6,7 +6,7 @@ use mezu_model::{
     AccountId, DraftId, Email, Hostname, InvitationId, KeyId, Label, MemberId, OrgId, PublicKey, PublishId, Role,
     RouteId, TokenId, WorkloadId,
 };
-use mezu_snapshot::PathPrefix;
+use mezu_snapshot::PathRule;
 
 use crate::db::Row;
 use crate::{Micros, StoreError};
@@ -41,7 +41,7 @@ macro_rules! as_text {
     )*};
 }
 as_text!(OrgId, KeyId, WorkloadId, RouteId, MemberId, TokenId, InvitationId, AccountId, DraftId, PublishId, Role);
-as_text!(&Label, &Hostname, &PathPrefix, &Email, &str, &String, String);
+as_text!(&Label, &Hostname, &PathRule, &Email, &str, &String, String);
 
 impl From<i64> for Value {
     fn from(value: i64) -> Self {

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use mezu_edge::access_log::AccessLogTarget;
 use mezu_model::{Hostname, Label};
 use mezu_runtime::telemetry::LogFormat;
-use mezu_snapshot::PathPrefix;
+use mezu_snapshot::PathRule;
 
 use super::duration;
 use crate::up::HttpWish;
@@ -190,9 +190,9 @@ pub enum RouteCommand {
     Add {
         /// The hostname, e.g. shop.example.com
         host: Hostname,
-        /// Only paths under this one; the longest that matches wins
+        /// Only paths under this one; "=/login" is this path alone, "/users/{id}" has a capture. The most specific wins
         #[arg(long, default_value = "/")]
-        path: PathPrefix,
+        path: PathRule,
         /// The workload's name
         #[arg(long, value_name = "NAME")]
         workload: Label,

@@ -2,7 +2,7 @@
 
 use mezu_model::{Hostname, Label, RouteId};
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::PathPrefix;
+use mezu_snapshot::PathRule;
 use owo_colors::OwoColorize as _;
 use serde_json::{Map, Value};
 
@@ -72,7 +72,7 @@ async fn remove(client: &Client, wanted: &str, json: bool) -> Result<(), Failure
 
 fn new_route(
     host: Hostname,
-    path: PathPrefix,
+    path: PathRule,
     workload: Label,
     set: Vec<(String, Value)>,
 ) -> Result<api::NewRoute, Failure> {
@@ -97,7 +97,7 @@ fn find<'a>(routes: &'a [api::Route], wanted: &str) -> Result<&'a api::Route, Fa
     }
     let (host, path) = wanted.find('/').map_or((wanted, None), |at| {
         let (host, path) = wanted.split_at(at);
-        (host, path.parse::<PathPrefix>().ok())
+        (host, path.parse::<PathRule>().ok())
     });
     let host = host.to_ascii_lowercase();
     let mut matching = routes

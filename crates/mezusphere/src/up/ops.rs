@@ -125,7 +125,7 @@ impl Ops {
         let (workloads, routes) = self.within(async { Ok((store.workloads().await?, store.routes().await?)) }).await?;
         let mut urls: HashMap<WorkloadId, Vec<String>> = HashMap::new();
         for route in &routes {
-            urls.entry(route.workload).or_default().push(self.place.url(&route.host, route.path.as_str()));
+            urls.entry(route.workload).or_default().push(self.place.url(&route.host, route.path.path()));
         }
         let listed = workloads.into_iter().map(|one| api::Workload {
             gates: self.live.gates(one.id),
@@ -179,7 +179,7 @@ impl Ops {
             )
         });
         api::Route {
-            url: self.place.url(&route.host, route.path.as_str()),
+            url: self.place.url(&route.host, route.path.path()),
             id: route.id,
             host: route.host,
             path: route.path,

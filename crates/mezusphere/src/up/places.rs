@@ -35,7 +35,8 @@ impl Places {
         }
         for route in &snapshot.routes {
             let Some((org, name)) = names.get(&route.workload) else { continue };
-            if Hostname::join(name, base).is_ok_and(|default| default == route.host)
+            if route.enabled
+                && Hostname::join(name, base).is_ok_and(|default| default == route.host)
                 && let Some(place) = workloads.get_mut(org).and_then(|of_org| of_org.get_mut(*name))
             {
                 place.default = Some(route.host.clone());
@@ -58,7 +59,7 @@ impl Places {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use mezu_model::RouteId;
-    use mezu_snapshot::{KeyEntry, Parts, PathPrefix, RouteEntry, WorkloadEntry};
+    use mezu_snapshot::{KeyEntry, Parts, PathRule, RouteEntry, WorkloadEntry};
 
     use super::*;
 
@@ -70,13 +71,14 @@ mod tests {
     }
 
     fn route(host: &str, workload: u8) -> RouteEntry {
-        RouteEntry {
-            id: RouteId::from_bytes([9; 16]),
-            host: host.parse().unwrap(),
-            path: PathPrefix::root(),
-            workload: WorkloadId::from_bytes([workload; 16]),
-            pipeline: mezu_policy::PipelineSpec::default(),
-        }
+        let to = WorkloadId::from_bytes([workload; 16]);
+        RouteEntry::new(
+            RouteId::from_bytes([9; 16]),
+            host.parse().unwrap(),
+            PathRule::root(),
+            to,
+            mezu_policy::PipelineSpec::default(),
+        )
     }
 
     #[test]

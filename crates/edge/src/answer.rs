@@ -114,6 +114,8 @@ impl EdgeError {
                 Refusal::BodyTooLarge { .. } => Code::BodyTooLarge,
                 Refusal::OriginRefused => Code::OriginRefused,
                 Refusal::AddressRefused => Code::AddressRefused,
+                Refusal::RateLimited { .. } => Code::RateLimited,
+                Refusal::RouteBusy => Code::RouteBusy,
                 Refusal::Maintenance { .. } => Code::Maintenance,
             },
             Self::Client(ClientGone::Closed | ClientGone::Cancelled) => Code::ClientGone,

@@ -158,7 +158,8 @@ fn spawn_thread(name: String, body: impl FnOnce(&Runtime) + Send + 'static) -> R
 async fn follow(mut snapshots: watch::Receiver<Arc<Snapshot>>, tables: watch::Sender<Arc<Table>>) {
     while snapshots.changed().await.is_ok() {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        match Table::compile(&snapshot) {
+        let next = tables.borrow().next(&snapshot);
+        match next {
             Ok(table) => {
                 info!(generation = table.generation, "snapshot");
                 tables.send_replace(Arc::new(table));

@@ -1,14 +1,16 @@
 //! The compiled snapshot: from a host and a path to a route, from a public key to its owner.
 //!
 //! Compiled off the hot path; a request looks things up in one [`Table`] that it keeps for its whole life, so that no
-//! request sees two generations. Must never hold live state: that is keyed by ids and lives in the worker.
+//! request sees two generations. Must never keep live state of its own: that is kept by ids and outlives it.
 
+use std::hash::RandomState;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
 
 use mezu_model::{Context, Hostname, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
-use mezu_policy::{Beside, Invalid, Permitted, Pipeline, Stop, Subject};
+use mezu_policy::{Beside, Invalid, Live, Permitted, Pipeline, RouteLive, Stop, Subject};
 use mezu_snapshot::{PathPrefix, Snapshot};
 
 use crate::access_log::Owner;
@@ -22,6 +24,8 @@ pub(crate) struct Table {
     pub(crate) generation: u64,
     hosts: HashMap<Hostname, Host>,
     keys: HashMap<[u8; 32], Key>,
+    /// The same for every generation.
+    live: Arc<Live>,
 }
 
 /// The routes of one hostname, longest prefix first.
@@ -36,6 +40,8 @@ pub(crate) struct Route {
     pub(crate) org: OrgId,
     pub(crate) workload: WorkloadId,
     pub(crate) pipeline: Pipeline,
+    /// What is remembered of its requests, from generation to generation.
+    live: Arc<RouteLive>,
     path: PathPrefix,
 }
 
@@ -94,8 +100,8 @@ impl<'a> Routed<'a> {
     /// Sends it through its route's stages.
     pub(crate) fn permit(self) -> Result<Permitted<'a>, Stop> {
         let Request { context, head, declared, now, beside, .. } = self.request;
-        let workload = self.route.workload;
-        self.route.pipeline.permit(Subject { head, context, declared, now, workload, beside })
+        let Route { workload, live, pipeline, .. } = self.route;
+        pipeline.permit(Subject { head, context, declared, now, workload: *workload, live, beside })
     }
 }
 
@@ -109,22 +115,33 @@ pub enum Uncompilable {
 }
 
 impl Table {
-    /// Compiles a snapshot.
+    /// Compiles a snapshot. Nothing is remembered of earlier requests.
     pub(crate) fn compile(snapshot: &Snapshot) -> Result<Self, Uncompilable> {
+        Self::over(Arc::new(Live::new(Instant::now(), RandomState::new())), snapshot)
+    }
+
+    /// Compiles a later snapshot over what this one remembers.
+    pub(crate) fn next(&self, snapshot: &Snapshot) -> Result<Self, Uncompilable> {
+        self.live.tidy();
+        Self::over(Arc::clone(&self.live), snapshot)
+    }
+
+    fn over(live: Arc<Live>, snapshot: &Snapshot) -> Result<Self, Uncompilable> {
         let orgs: HashMap<WorkloadId, OrgId> = snapshot.workloads.iter().map(|w| (w.id, w.org)).collect();
         let mut hosts: HashMap<Hostname, Host> = HashMap::new();
         for entry in &snapshot.routes {
             let org = *orgs.get(&entry.workload).ok_or(Uncompilable::Workload(entry.id))?;
             let pipeline = Pipeline::compile(&entry.pipeline)
                 .map_err(|problem| Uncompilable::Pipeline { route: entry.id, problem })?;
-            let route = Route { id: entry.id, org, workload: entry.workload, pipeline, path: entry.path.clone() };
+            let live = live.of(entry.id, &pipeline);
+            let route = Route { id: entry.id, org, workload: entry.workload, pipeline, live, path: entry.path.clone() };
             hosts.entry(entry.host.clone()).or_default().routes.push(route);
         }
         for host in hosts.values_mut() {
             host.routes.sort_by_key(|route| std::cmp::Reverse(route.path.as_str().len()));
         }
         let keys = snapshot.keys.iter().map(|key| (key.public.0, Key { id: key.id, org: key.org })).collect();
-        Ok(Self { generation: snapshot.generation, hosts, keys })
+        Ok(Self { generation: snapshot.generation, hosts, keys, live })
     }
 
     /// The owner of a public key; `None` when it may not (or no longer) open tunnels.

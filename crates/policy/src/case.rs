@@ -1,12 +1,14 @@
 //! A request to test stages with.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Instant;
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
+use mezu_model::{Context, Headers, RequestHead, ResponseHead, RouteId, WorkloadId};
 use serde_json::Value;
 
-use crate::{Beside, Explanation, Permitted, Pipeline, PipelineSpec, Reply, Stop, Subject};
+use crate::{Beside, Explanation, Live, Permitted, Pipeline, PipelineSpec, Reply, RouteLive, Stop, Subject};
 
 /// The workload of the route in every case.
 pub(crate) const WORKLOAD: WorkloadId = WorkloadId::from_bytes([7; 16]);
@@ -18,6 +20,7 @@ pub(crate) struct Case {
     pub(crate) declared: Option<u64>,
     pub(crate) now: Instant,
     pub(crate) beside: Beside,
+    pub(crate) live: Arc<RouteLive>,
 }
 
 impl Case {
@@ -25,7 +28,7 @@ impl Case {
     pub(crate) fn get(path: &str) -> Self {
         let head = RequestHead { host: "shop.example".into(), path: path.into(), ..RequestHead::default() };
         let context = Context { client: "192.0.2.1:1".parse().unwrap(), ..Context::default() };
-        Self { head, context, declared: Some(0), now: epoch(), beside: Beside::default() }
+        Self { head, context, declared: Some(0), now: epoch(), beside: Beside::default(), live: state() }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -38,9 +41,21 @@ impl Case {
         self
     }
 
+    /// So long after the beginning.
+    pub(crate) fn at(mut self, since: Duration) -> Self {
+        self.now = epoch() + since;
+        self
+    }
+
+    /// On a route with this live state.
+    pub(crate) fn with(mut self, live: &Arc<RouteLive>) -> Self {
+        self.live = Arc::clone(live);
+        self
+    }
+
     fn subject(&mut self) -> Subject<'_> {
-        let Self { head, context, declared, now, beside } = self;
-        Subject { head, context, declared: *declared, now: *now, workload: WORKLOAD, beside }
+        let Self { head, context, declared, now, beside, live } = self;
+        Subject { head, context, declared: *declared, now: *now, workload: WORKLOAD, live, beside }
     }
 
     pub(crate) fn permit<'a>(&'a mut self, pipeline: &'a Pipeline) -> Result<Permitted<'a>, Stop> {
@@ -66,6 +81,12 @@ impl Case {
         permitted.respond(&mut answer);
         answer
     }
+}
+
+/// The live state of a route that nobody has used yet.
+pub(crate) fn state() -> Arc<RouteLive> {
+    let limited = pipeline(serde_json::json!({ "concurrency": { "requests": 1 } }));
+    Live::new(epoch(), RandomState::new()).of(RouteId::from_bytes([9; 16]), &limited)
 }
 
 /// The zero of a test's time.

@@ -16,17 +16,22 @@
 pub mod body_limit;
 #[cfg(test)]
 mod case;
+pub mod concurrency;
+mod cookie;
 pub mod cors;
 pub mod headers;
 pub mod ip_access;
+pub mod live;
 mod pipeline;
 mod prefix;
+pub mod rate_limit;
 pub mod redirect;
 pub mod respond;
 mod stage;
 mod template;
 
 pub use body_limit::BodyMeter;
+pub use live::{Live, RouteLive};
 pub use pipeline::{Explanation, Permitted, Pipeline, Step, Stop, Subject};
 pub use stage::{Answer, Beside, Invalid, Reply, Request, Response, Stage, Verdict};
 
@@ -43,6 +48,10 @@ pipeline::capabilities! {
         respond,
         // Cheap, and later stages may want to read the body.
         body_limit,
+        // Behind all that refuses for free, so that such a request uses nothing up.
+        rate_limit,
+        // Behind the rate limit: a place is only for requests that go to a workload.
+        concurrency,
         // Last: it writes what the workload sees, after everything else has judged what the client sent.
         headers,
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use mezu_model::{Context, RequestHead, ResponseHead, WorkloadId};
 
+use crate::live::{RouteLive, Slot};
 use crate::stage::Note;
 use crate::{Answer, Beside, BodyMeter, Reply, Request, Response, Stage, Verdict};
 
@@ -27,6 +28,8 @@ pub struct Subject<'a> {
     pub now: Instant,
     /// The route's.
     pub workload: WorkloadId,
+    /// The route's.
+    pub live: &'a RouteLive,
     pub beside: &'a mut Beside,
 }
 
@@ -48,33 +51,34 @@ impl Pipeline {
     /// The answer of the stage that did not let it pass.
     #[inline]
     pub fn permit<'a>(&'a self, subject: Subject<'a>) -> Result<Permitted<'a>, Stop> {
-        let Subject { head, context, declared, now, mut workload, beside } = subject;
-        let mut body_limit = NO_BODY_LIMIT;
-        if !self.stages.is_empty() {
-            let note = Note::Off;
-            let scratch = Vec::new();
-            let (head, beside) = (&mut *head, &mut *beside);
-            let mut request = Request { head, context, declared, body_limit, now, beside, workload, note, scratch };
-            for stage in &self.stages {
-                match stage.request(&mut request) {
-                    Verdict::Continue => {}
-                    Verdict::Answer(answer) => return Err(Stop::Refused(answer)),
-                    Verdict::Reply(reply) => return Err(Stop::Replied(reply)),
-                }
-            }
-            (body_limit, workload) = (request.body_limit, request.workload);
+        if self.stages.is_empty() {
+            let Subject { head, context, declared, workload, beside, .. } = subject;
+            let body = BodyMeter::new(NO_BODY_LIMIT);
+            body.declare(declared).map_err(Stop::Refused)?;
+            return Ok(Permitted { pipeline: self, head, context, body, workload, beside, _slot: None });
         }
+        let mut request = Request::new(subject, Note::Off);
+        for stage in &self.stages {
+            match stage.request(&mut request) {
+                Verdict::Continue => {}
+                Verdict::Answer(answer) => return Err(Stop::Refused(answer)),
+                Verdict::Reply(reply) => return Err(Stop::Replied(reply)),
+            }
+        }
+        let Request { head, context, declared, body_limit, workload, beside, slot, .. } = request;
         let body = BodyMeter::new(body_limit);
         body.declare(declared).map_err(Stop::Refused)?;
-        Ok(Permitted { pipeline: self, head, context, body, workload, beside })
+        Ok(Permitted { pipeline: self, head, context, body, workload, beside, _slot: slot })
+    }
+
+    /// Whether a stage needs the route's live state.
+    pub(crate) fn keeps_state(&self) -> bool {
+        self.stages.iter().any(|stage| stage.keeps_state())
     }
 
     /// Judges a request that nobody has sent: the same stages, asked what they would say. Nothing is counted.
     pub fn explain(&self, subject: Subject<'_>) -> Explanation {
-        let Subject { head, context, declared, now, workload, beside } = subject;
-        let (body_limit, scratch) = (NO_BODY_LIMIT, Vec::new());
-        let note = Note::Trial(None);
-        let mut request = Request { head, context, declared, body_limit, now, beside, workload, note, scratch };
+        let mut request = Request::new(subject, Note::Trial(None));
         let mut steps = Vec::with_capacity(self.stages.len());
         for stage in &self.stages {
             let verdict = stage.request(&mut request);
@@ -87,6 +91,14 @@ impl Pipeline {
             }
         }
         Explanation { steps, outcome: Ok(request.workload) }
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new(subject: Subject<'a>, note: Note) -> Self {
+        let Subject { head, context, declared, now, workload, live, beside } = subject;
+        let (body_limit, slot, scratch) = (NO_BODY_LIMIT, None, Vec::new());
+        Self { head, context, declared, body_limit, now, beside, workload, live, slot, note, scratch }
     }
 }
 
@@ -129,6 +141,8 @@ pub struct Permitted<'a> {
     body: BodyMeter,
     workload: WorkloadId,
     beside: &'a Beside,
+    /// Given back at the request's end.
+    _slot: Option<Slot<'a>>,
 }
 
 impl<'a> Permitted<'a> {

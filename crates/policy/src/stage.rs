@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
 
+use crate::live::{RouteLive, Slot};
 use crate::template::Values;
 
 /// One capability, compiled for one route.
@@ -16,6 +17,11 @@ use crate::template::Values;
 pub trait Stage: Send + Sync + fmt::Debug {
     /// The capability's name, as in [`crate::ORDER`].
     fn name(&self) -> &'static str;
+
+    /// Whether it needs the route's live state.
+    fn keeps_state(&self) -> bool {
+        false
+    }
 
     /// Judges and may change the request, before anything of it has left the edge.
     fn request(&self, request: &mut Request<'_>) -> Verdict {
@@ -60,6 +66,10 @@ pub enum Answer {
     OriginRefused,
     /// The route does not take requests from the client's address.
     AddressRefused,
+    /// The client, or all clients together, have asked too much. Seconds until there is one more request to be had.
+    RateLimited { retry_after: u32 },
+    /// The route has as many requests in flight as it may have.
+    RouteBusy,
     /// The owner has taken the route out of service. Seconds until it is worth trying again.
     Maintenance { retry_after: u32 },
 }
@@ -72,6 +82,8 @@ impl Answer {
             Self::BodyTooLarge { .. } => "body_limit",
             Self::OriginRefused => "cors",
             Self::AddressRefused => "ip_access",
+            Self::RateLimited { .. } => "rate_limit",
+            Self::RouteBusy => "concurrency",
             Self::Maintenance { .. } => "respond",
         }
     }
@@ -80,8 +92,8 @@ impl Answer {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Maintenance { retry_after } => Some(*retry_after),
-            Self::BodyTooLarge { .. } | Self::OriginRefused | Self::AddressRefused => None,
+            Self::Maintenance { retry_after } | Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::BodyTooLarge { .. } | Self::OriginRefused | Self::AddressRefused | Self::RouteBusy => None,
         }
     }
 }
@@ -91,6 +103,8 @@ impl Answer {
 pub struct Beside {
     /// Fields that go on whatever answers: the workload, another stage, or the edge with an error.
     pub reply: Headers,
+    /// The stage that would have refused the request, were it not on trial itself.
+    pub would_refuse: Option<&'static str>,
 }
 
 impl Beside {
@@ -120,6 +134,10 @@ pub struct Request<'a> {
     pub beside: &'a mut Beside,
     /// Where the request goes: the route's workload, unless a stage chooses another.
     pub workload: WorkloadId,
+    /// What is remembered of the route's earlier requests.
+    pub live: &'a RouteLive,
+    /// The place of this request among those in flight, once it has one.
+    pub(crate) slot: Option<Slot<'a>>,
     /// What the stage at work tells of its verdict; only kept when somebody asked for it.
     pub(crate) note: Note,
     /// Where values are written out before they go into the head.
@@ -138,6 +156,11 @@ pub(crate) enum Note {
 impl Request<'_> {
     pub(crate) fn values(&self) -> Values<'_> {
         Values { head: self.head, context: self.context, rest: "" }
+    }
+
+    /// Whether somebody only asks about this request: then nothing may be used up.
+    pub(crate) const fn is_trial(&self) -> bool {
+        matches!(self.note, Note::Trial(_))
     }
 
     /// Explains the verdict to whoever asked; costs a real request one comparison.

@@ -130,6 +130,11 @@ codes! {
         what "A page of another site asked whether it may use this one, and its origin is not among those that may."
         visitor "The page that you are on was not made to work with this site. Its owner has to mend that."
         owner "Add the page's origin, as its `Origin` header says it, to the route's `cors`."
+    RateLimited "MEZU-1017" 429 Client Always 1
+        "Too many requests"
+        what "More requests came than this site takes in this time."
+        visitor "Wait a little before you try again."
+        owner "The route's `rate_limit` says how many are taken, and for whom they are counted. `RateLimit` in the answer says what is left."
     NoGate "MEZU-2001" 503 Gate Always 5
         "This site is not connected right now"
         what "The hostname is known, but no gate for it is connected. The program that links the site to us is not running or cannot reach us."
@@ -200,6 +205,11 @@ codes! {
         what "The owner of this site has taken it out of service for a while."
         visitor "Come back a little later."
         owner "The route's `respond` shows this page. Remove it to bring the site back."
+    RouteBusy "MEZU-3007" 503 Workload Always 1
+        "The site takes no more at once"
+        what "As many requests are in flight as the site's owner lets through at once."
+        visitor "Try again in a moment."
+        owner "The route's `concurrency` says how many. If the workload can take more, raise it."
     Overloaded "MEZU-4001" 503 Ours Always 1
         "Too busy at the moment"
         what "The edge has more requests than it takes on at once, and turned this one away at the door."

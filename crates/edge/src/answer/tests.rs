@@ -31,6 +31,8 @@ fn every_error() -> Vec<EdgeError> {
         E::Policy(Refusal::BodyTooLarge { limit: 1 }),
         E::Policy(Refusal::OriginRefused),
         E::Policy(Refusal::AddressRefused),
+        E::Policy(Refusal::RateLimited { retry_after: 7 }),
+        E::Policy(Refusal::RouteBusy),
         E::Policy(Refusal::Maintenance { retry_after: 7 }),
         E::NoGate,
         E::GateLost { sent: false },

@@ -51,6 +51,7 @@ fn every_method_of_every_stage_is_reached_in_order() {
     let expected = ["request a", "request b", "request c", "response c", "response b", "response a"];
     assert_eq!(*heard.lock().unwrap(), expected);
     assert_eq!(permitted.workload(), WORKLOAD);
+    drop(permitted);
     // What goes on every answer comes last, after the stages have done with the workload's own fields.
     assert_eq!(answer.headers, case.beside.reply);
 }
@@ -151,6 +152,11 @@ fn full() -> PipelineSpec {
             "page": "own", "status": 503, "content_type": "text/html", "body": "x", "headers": [field], "retry_after": 60
         },
         "body_limit": { "bytes": 1024 },
+        "rate_limit": {
+            "limits": [{ "name": "a", "requests": 10, "per": 60, "burst": 5, "key": "header", "key_name": "x-api-key" }],
+            "dry_run": true, "announce": true
+        },
+        "concurrency": { "requests": 10 },
         "headers": { "request": changes, "response": changes }
     }))
     .unwrap()

@@ -81,6 +81,9 @@ fn announce(running: &Running, first_key: Option<Seed>) -> Result<(), Failure> {
     for note in running.notes() {
         tracing::info!("{note}");
     }
+    if running.setup_token().is_some() {
+        tracing::info!(file = %running.setup_token_file().display(), "nobody is an owner yet; the file holds the token");
+    }
     if first_key.is_some() {
         tracing::info!(file = %running.first_key_file().display(), "the first key was made");
     }
@@ -105,6 +108,11 @@ fn banner(running: &Running, first_key: Option<Seed>) -> Result<(), Failure> {
     if let Some(key) = first_key {
         out::line(format_args!("\n  Your first key, shown once and kept in {}:\n", file.display()))?;
         out::line(format_args!("    {}", key.to_text().bold()))?;
+    }
+    if let Some(token) = running.setup_token() {
+        let file = running.setup_token_file();
+        out::line(format_args!("\n  The setup token makes the first owner, once; kept in {}:\n", file.display()))?;
+        out::line(format_args!("    {}", token.bold()))?;
     }
     if running.awaits_first_workload() && file.exists() {
         out::line("\n  Next, with something listening on port 3000:\n")?;

@@ -1,5 +1,5 @@
-//! The admin listener: health for orchestrators, metrics for Prometheus. Read-only, and on loopback unless the
-//! operator says otherwise.
+//! The admin listener: health for orchestrators, metrics for Prometheus, and the API (`mezu_control::http`) for whoever
+//! shows a session or a token. On loopback unless the operator says otherwise.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::ops::Ops;
 
 const END: &str = "# EOF\n";
 
-/// The routes of the admin listener.
+/// The routes of the admin listener. What it does not know is for the API.
 pub(super) fn router(ops: Arc<Ops>) -> Router {
     Router::new()
-        .route("/", get(async || "mezusphere admin: /healthz, /readyz, /metrics\n"))
+        .route("/", get(async || "mezusphere admin: /healthz, /readyz, /metrics, /api/v1\n"))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))

@@ -5,9 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use mezu_control::http::Source;
 use mezu_runtime::Scope;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -25,20 +26,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Something that connections come from.
 pub(super) trait Accept: Send + 'static {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+    /// The next connection, and where it comes from.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Io, Source)>> + Send;
 }
 
 impl Accept for TcpListener {
     type Io = tokio::net::TcpStream;
-    async fn accept(&self) -> io::Result<Self::Io> {
-        Self::accept(self).await.map(|(stream, _)| stream)
+    async fn accept(&self) -> io::Result<(Self::Io, Source)> {
+        Self::accept(self).await.map(|(stream, peer)| (stream, Source(peer.ip().to_canonical().to_string())))
     }
 }
 
 impl Accept for UnixListener {
     type Io = tokio::net::UnixStream;
-    async fn accept(&self) -> io::Result<Self::Io> {
-        Self::accept(self).await.map(|(stream, _)| stream)
+    async fn accept(&self) -> io::Result<(Self::Io, Source)> {
+        Self::accept(self).await.map(|(stream, _)| (stream, Source("socket".into())))
     }
 }
 
@@ -58,8 +60,8 @@ async fn accept<L: Accept>(scope: &Scope, name: &'static str, listener: L, route
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok(io) => {
-                let (router, stop) = (router.clone(), scope.clone());
+            Ok((io, source)) => {
+                let (router, stop) = (router.clone().layer(Extension(source)), scope.clone());
                 mezu_runtime::spawn(scope, name, async move {
                     let _permit = permit;
                     tokio::select! {

@@ -15,6 +15,7 @@ mod authority;
 mod certificates;
 mod clock;
 mod data_dir;
+mod edge_view;
 mod enrol;
 mod error;
 mod first_key;
@@ -26,7 +27,9 @@ mod ops;
 mod places;
 mod ports;
 mod publisher;
+mod seal_key;
 mod settings;
+mod setup_token;
 mod socket;
 mod store_slot;
 
@@ -40,6 +43,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mezu_control::{Control, Parts};
 use mezu_edge::{Edge, EdgeConfig};
 use mezu_model::{Hostname, Seed};
 use mezu_runtime::Scope;
@@ -127,6 +131,18 @@ impl Running {
         self.first_key.take()
     }
 
+    /// The file that holds the token of the first run.
+    #[must_use]
+    pub fn setup_token_file(&self) -> PathBuf {
+        self.data.file(setup_token::FILE)
+    }
+
+    /// The token that makes the first owner, while nobody is a member.
+    #[must_use]
+    pub fn setup_token(&self) -> Option<String> {
+        setup_token::read(&self.data)
+    }
+
     /// Whether no workload was ever connected.
     #[must_use]
     pub fn awaits_first_workload(&self) -> bool {
@@ -180,6 +196,7 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let directory = data.file("snapshots");
     let last_good = LastGood::open(directory.clone()).map_err(|source| UpError::DataDir { path: directory, source })?;
     let known = last_good.load();
+    let seal = seal_key::ensure(&data)?;
     let (store, org, first_key) = store_slot::open(&data, known.is_some(), scope).await?;
     let publisher = Publisher::start(scope, store.clone(), base.clone(), last_good, known).await;
 
@@ -204,9 +221,15 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
         started_at,
     };
     let draining = Arc::new(AtomicBool::new(false));
+    let seen = edge_view::Seen { publisher: publisher.clone(), live: live.clone() };
+    let names = vec![place.base.clone()];
+    let control = Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, seal });
     let ops = Arc::new(Ops { store, publisher, live, certificates, org, place, draining });
-    local_http::serve(scope, "admin", admin, admin::router(Arc::clone(&ops)));
-    local_http::serve(scope, "socket", socket, socket::router(Arc::clone(&ops)));
+    let admin_router = admin::router(Arc::clone(&ops)).fallback_service(mezu_control::http::router(&control));
+    let operators = mezu_control::http::operator_router(&control);
+    let socket_router = socket::router(Arc::clone(&ops)).fallback_service(operators);
+    local_http::serve(scope, "admin", admin, admin_router);
+    local_http::serve(scope, "socket", socket, socket_router);
     Ok(Running { ops, scope: scope.clone(), first_key, notes, drain_timeout: settings.drain_timeout, data })
 }
 

@@ -36,7 +36,7 @@ pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// The operations as a router.
+/// The operations as a router. What it does not know is for the API.
 pub(super) fn router(ops: Arc<Ops>) -> Router {
     Router::new()
         .route("/v1/status", get(async |State(ops): State<Arc<Ops>>| answer(ops.status().await)))
@@ -45,7 +45,6 @@ pub(super) fn router(ops: Arc<Ops>) -> Router {
         .route("/v1/workloads", get(async |State(ops): State<Arc<Ops>>| answer(ops.workloads().await)))
         .route("/v1/routes", get(async |State(ops): State<Arc<Ops>>| answer(ops.routes().await)).post(add_route))
         .route("/v1/routes/{id}", delete(remove_route))
-        .fallback(async || problem(StatusCode::NOT_FOUND, "no_such_operation", "there is no such operation"))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(ops)
 }

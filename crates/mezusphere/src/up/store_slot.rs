@@ -9,7 +9,7 @@ use mezu_store::Store;
 
 use super::data_dir::DataDir;
 use super::publisher::StoreSlot;
-use super::{UpError, clock, first_key};
+use super::{UpError, clock, first_key, setup_token};
 
 pub(super) const FILE: &str = "mezusphere.db";
 const ORG: &str = "default";
@@ -46,6 +46,7 @@ async fn prepare(data: &DataDir) -> Result<(Store, OrgId, Option<Seed>), UpError
     let name: Label = ORG.parse().map_err(|_| UpError::Internal("the first org's name"))?;
     let org = store.ensure_org(mezu_runtime::id::new(), &name, clock::now()).await?.id;
     let key = first_key::ensure(data, &store, org).await?;
+    setup_token::ensure(data, &store).await?;
     Ok((store, org, key))
 }
 

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod api;
+
 fn settings(dir: &TempDir) -> Settings {
     let mut settings = Settings::on_free_ports(&dir.path().join("data")).unwrap();
     settings.workers = std::num::NonZeroUsize::new(1);

@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::nofile;
 use crate::placement::Placement;
 use crate::presence::Presence;
-use crate::routes::{Table, Uncompilable};
+use crate::routes::{Compiled, Table, Uncompilable};
 use crate::shared::Shared;
 use crate::worker::{self, Command, MAILBOX, Start};
 
@@ -62,8 +62,8 @@ impl Edge {
         snapshots: watch::Receiver<Arc<Snapshot>>,
         enrol: Arc<dyn Enrol>,
     ) -> Result<EdgeHandle, StartError> {
-        let first = Arc::new(Table::compile(&snapshots.borrow().clone())?);
-        let (tables_out, tables) = watch::channel(first);
+        let first = Compiled::first(Arc::clone(&snapshots.borrow()))?;
+        let (tables_out, tables) = watch::channel(Arc::clone(&first.table));
         let workers = config.workers.get();
         let (https, mut https_listeners) = bind_all(config.https, workers)?;
         let (http, mut http_listeners) = match config.http {
@@ -87,7 +87,7 @@ impl Edge {
         spawn_thread("edge-snapshots".to_owned(), move |runtime| {
             runtime.block_on(async {
                 tokio::select! {
-                    () = follow(snapshots, tables_out) => {}
+                    () = follow(snapshots, first, tables_out) => {}
                     () = ends.stopping() => {}
                 }
             });
@@ -155,17 +155,21 @@ fn spawn_thread(name: String, body: impl FnOnce(&Runtime) + Send + 'static) -> R
 
 /// Compiles every new snapshot, off the hot path. One that cannot be served from is reported and the last good one
 /// stays.
-async fn follow(mut snapshots: watch::Receiver<Arc<Snapshot>>, tables: watch::Sender<Arc<Table>>) {
+async fn follow(
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    mut served: Compiled,
+    tables: watch::Sender<Arc<Table>>,
+) {
     while snapshots.changed().await.is_ok() {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        let next = tables.borrow().next(&snapshot);
-        match next {
-            Ok(table) => {
-                info!(generation = table.generation, "snapshot");
-                tables.send_replace(Arc::new(table));
+        let generation = snapshot.generation;
+        match served.next(snapshot) {
+            Ok(next) => {
+                info!(generation, "snapshot");
+                tables.send_replace(Arc::clone(&next.table));
+                served = next;
             }
             Err(problem) => {
-                let generation = snapshot.generation;
                 error!(generation, problem = %Chain(&problem), "snapshot refused; the last good one stays");
             }
         }

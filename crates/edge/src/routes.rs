@@ -3,35 +3,47 @@
 //! Compiled off the hot path; a request looks things up in one [`Table`] that it keeps for its whole life, so that no
 //! request sees two generations. Must never keep live state of its own: that is kept by ids and outlives it.
 
-use std::hash::RandomState;
+mod compile;
+mod hosts;
+mod tree;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
 
-use mezu_model::{Context, Hostname, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
+use mezu_model::{Context, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
 use mezu_policy::{Beside, Invalid, Live, Permitted, Pipeline, RouteLive, Stop, Subject};
-use mezu_snapshot::{PathPrefix, Snapshot};
+use mezu_snapshot::{Matcher, PathRule, Problems};
 
 use crate::access_log::Owner;
 use crate::answer::EdgeError;
 use crate::certs::CertStore;
 use crate::http::{BodyLength, ConnInfo};
+use hosts::Hosts;
+use tree::Tree;
+
+pub(crate) use compile::Compiled;
 
 /// One generation, ready to serve from.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) generation: u64,
-    hosts: HashMap<Hostname, Host>,
-    keys: HashMap<[u8; 32], Key>,
+    hosts: Hosts,
+    keys: Arc<HashMap<[u8; 32], Key>>,
     /// The same for every generation.
     live: Arc<Live>,
 }
 
-/// The routes of one hostname, longest prefix first.
-#[derive(Debug, Default)]
+/// The routes of one hostname.
+#[derive(Debug)]
 struct Host {
-    routes: Vec<Route>,
+    org: Option<OrgId>,
+    /// In match order; behind them, those that are off.
+    routes: Box<[Route]>,
+    /// Whether the first of them takes every request, as the only route of most hosts does.
+    first_takes_all: bool,
+    tree: Tree,
 }
 
 #[derive(Debug)]
@@ -42,7 +54,10 @@ pub(crate) struct Route {
     pub(crate) pipeline: Pipeline,
     /// What is remembered of its requests, from generation to generation.
     live: Arc<RouteLive>,
-    path: PathPrefix,
+    path: PathRule,
+    matcher: Matcher,
+    rank: Option<i64>,
+    enabled: bool,
 }
 
 impl Route {
@@ -112,38 +127,13 @@ pub enum Uncompilable {
     Pipeline { route: RouteId, problem: Invalid },
     #[error("route {0} leads to a workload that does not exist")]
     Workload(RouteId),
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    #[error("generation {to} does not come after {from}")]
+    Older { from: u64, to: u64 },
 }
 
 impl Table {
-    /// Compiles a snapshot. Nothing is remembered of earlier requests.
-    pub(crate) fn compile(snapshot: &Snapshot) -> Result<Self, Uncompilable> {
-        Self::over(Arc::new(Live::new(Instant::now(), RandomState::new())), snapshot)
-    }
-
-    /// Compiles a later snapshot over what this one remembers.
-    pub(crate) fn next(&self, snapshot: &Snapshot) -> Result<Self, Uncompilable> {
-        self.live.tidy();
-        Self::over(Arc::clone(&self.live), snapshot)
-    }
-
-    fn over(live: Arc<Live>, snapshot: &Snapshot) -> Result<Self, Uncompilable> {
-        let orgs: HashMap<WorkloadId, OrgId> = snapshot.workloads.iter().map(|w| (w.id, w.org)).collect();
-        let mut hosts: HashMap<Hostname, Host> = HashMap::new();
-        for entry in &snapshot.routes {
-            let org = *orgs.get(&entry.workload).ok_or(Uncompilable::Workload(entry.id))?;
-            let pipeline = Pipeline::compile(&entry.pipeline)
-                .map_err(|problem| Uncompilable::Pipeline { route: entry.id, problem })?;
-            let live = live.of(entry.id, &pipeline);
-            let route = Route { id: entry.id, org, workload: entry.workload, pipeline, live, path: entry.path.clone() };
-            hosts.entry(entry.host.clone()).or_default().routes.push(route);
-        }
-        for host in hosts.values_mut() {
-            host.routes.sort_by_key(|route| std::cmp::Reverse(route.path.as_str().len()));
-        }
-        let keys = snapshot.keys.iter().map(|key| (key.public.0, Key { id: key.id, org: key.org })).collect();
-        Ok(Self { generation: snapshot.generation, hosts, keys, live })
-    }
-
     /// The owner of a public key; `None` when it may not (or no longer) open tunnels.
     pub(crate) fn key(&self, public: &PublicKey) -> Option<Key> {
         self.keys.get(&public.0).copied()
@@ -151,13 +141,13 @@ impl Table {
 
     /// Whether any route leads from this hostname.
     pub(crate) fn has_host(&self, host: &str) -> bool {
-        self.hosts.contains_key(host)
+        self.hosts.get(host).is_some()
     }
 
     /// Finds the route of a request, if its connection may carry it at all.
     pub(crate) fn route<'a>(&'a self, request: Request<'a>, certs: &CertStore) -> Result<Routed<'a>, EdgeError> {
         let (conn, head) = (request.conn, &*request.head);
-        let Some(host) = self.hosts.get(head.host.as_str()) else {
+        let Some(host) = self.hosts.get(&head.host) else {
             if self.generation == 0 {
                 return Err(EdgeError::Starting);
             }
@@ -167,7 +157,7 @@ impl Table {
         if conn.sni.as_deref() != Some(head.host.as_str()) && !self.may_carry(conn, head, host, certs) {
             return Err(EdgeError::Misdirected);
         }
-        let route = host.routes.iter().find(|route| route.path.matches(&head.path)).ok_or(EdgeError::NoRoute)?;
+        let route = host.find(head).ok_or(EdgeError::NoRoute)?;
         Ok(Routed { route, request })
     }
 
@@ -176,13 +166,28 @@ impl Table {
     /// (RFC 9110 §7.4, RFC 9113 §9.1.1).
     fn may_carry(&self, conn: &ConnInfo, head: &RequestHead, host: &Host, certs: &CertStore) -> bool {
         let Some(sni) = conn.sni.as_deref() else { return certs.stands_for(None, &head.host) };
-        certs.stands_for(Some(sni), &head.host) && self.hosts.get(sni).and_then(Host::org) == host.org()
+        certs.stands_for(Some(sni), &head.host) && self.hosts.get(sni).and_then(|host| host.org) == host.org
     }
 }
 
 impl Host {
-    fn org(&self) -> Option<OrgId> {
-        self.routes.first().map(|route| route.org)
+    /// Over routes in match order, with those that are off behind.
+    fn new(routes: Vec<Route>) -> Self {
+        let takes_all = |first: &Route| first.enabled && first.matcher.is_empty() && first.path.takes_all();
+        Self {
+            org: routes.first().map(|route| route.org),
+            first_takes_all: routes.first().is_some_and(takes_all),
+            tree: Tree::new(routes.iter().take_while(|route| route.enabled)),
+            routes: routes.into(),
+        }
+    }
+
+    #[inline]
+    fn find(&self, head: &RequestHead) -> Option<&Route> {
+        if self.first_takes_all {
+            return self.routes.first();
+        }
+        self.routes.get(self.tree.find(&self.routes, head)?)
     }
 }
 

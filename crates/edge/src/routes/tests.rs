@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::{KeyEntry, OrgEntry, Parts, RouteEntry, WorkloadEntry};
+use mezu_snapshot::{KeyEntry, OrgEntry, Parts, RouteEntry, Snapshot, WorkloadEntry};
 use rustls::sign::CertifiedKey;
 
 use super::*;
@@ -23,13 +23,9 @@ fn workload(n: u8, org: OrgId) -> WorkloadEntry {
 }
 
 fn route(n: u8, host: &str, path: &str, workload: u8) -> RouteEntry {
-    RouteEntry {
-        id: RouteId::from_bytes(id(n)),
-        host: host.parse().unwrap(),
-        path: path.parse().unwrap(),
-        workload: WorkloadId::from_bytes(id(workload)),
-        pipeline: PipelineSpec::default(),
-    }
+    let to = WorkloadId::from_bytes(id(workload));
+    let (host, path) = (host.parse().unwrap(), path.parse().unwrap());
+    RouteEntry::new(RouteId::from_bytes(id(n)), host, path, to, PipelineSpec::default())
 }
 
 fn snapshot() -> Snapshot {
@@ -76,6 +72,122 @@ fn the_longest_prefix_of_whole_segments_wins() {
     }
 }
 
+/// A host with the rules, in the order of their ids.
+fn host(rules: &[(&str, &str, Option<i64>)]) -> (Vec<RouteEntry>, Table) {
+    let entry = |(n, (path, matcher, rank)): (usize, &(&str, &str, Option<i64>))| RouteEntry {
+        id: RouteId::from_bytes((n as u128).to_be_bytes()),
+        matcher: serde_json::from_str(matcher).unwrap(),
+        rank: *rank,
+        ..route(0, "a.base.test", path, 1)
+    };
+    let routes: Vec<_> = rules.iter().enumerate().map(entry).collect();
+    let table = Table::compile(&Snapshot { routes: routes.clone(), ..snapshot() }).unwrap();
+    (routes, table)
+}
+
+fn head(method: mezu_model::Method, path: &str) -> RequestHead {
+    RequestHead { method, host: "a.base.test".into(), path: path.into(), ..RequestHead::default() }
+}
+
+#[test]
+fn the_tree_finds_what_a_walk_along_the_order_finds() {
+    // Every rule of up to three segments over a small alphabet, in many mixtures.
+    let segments = ["a", "b", "{x}"];
+    let mut paths: Vec<String> = vec!["/".into(), "=/".into(), "/{rest...}".into()];
+    for one in segments {
+        paths.extend([format!("/{one}"), format!("=/{one}"), format!("/{one}/"), format!("/{one}/{{rest...}}")]);
+        for two in segments.map(|two| two.replace('x', "y")) {
+            paths.extend([format!("/{one}/{two}"), format!("=/{one}/{two}"), format!("/{one}/{two}/{{rest...}}")]);
+            paths.extend(segments.map(|three| format!("/{one}/{two}/{}", three.replace('x', "z"))));
+        }
+    }
+    paths.retain(|path| path.parse::<PathRule>().is_ok());
+    let asked = ["/", "*", "/a", "/b", "/c", "/a/", "/a/b", "/b/a", "/c/c", "/a/b/", "/a/a/b", "/a/c/b", "/b/c/c", "/a/b/a/b"];
+    let mut state: u64 = 7;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let matchers = ["{}", "{}", r#"{"methods":["GET"]}"#, r#"{"headers":[{"name":"x"}]}"#];
+    let mut hits = 0;
+    for _ in 0..2000 {
+        let rules: Vec<_> = (0..random(12))
+            .map(|_| {
+                let rank = (random(4) == 0).then(|| i64::try_from(random(3)).unwrap());
+                (paths[random(paths.len())].as_str(), matchers[random(matchers.len())], rank)
+            })
+            .collect();
+        let (mut routes, table) = host(&rules);
+        routes.sort_by(|a, b| a.order().cmp(&b.order()));
+        for path in asked {
+            let head = head(if random(2) == 0 { mezu_model::Method::Get } else { mezu_model::Method::Put }, path);
+            let walked = routes.iter().find(|one| one.path.matches(path) && one.matcher.unmet(&head).is_none());
+            let found = table.hosts.get("a.base.test").and_then(|host| host.find(&head));
+            assert_eq!(found.map(|one| one.id), walked.map(|one| one.id), "{path} {rules:?}");
+            hits += usize::from(found.is_some());
+        }
+    }
+    assert!(hits > 5000, "{hits}");
+}
+
+#[test]
+fn a_route_that_is_off_takes_nothing_and_its_host_is_known() {
+    let mut snapshot = snapshot();
+    for route in &mut snapshot.routes {
+        route.enabled = false;
+    }
+    let table = Table::compile(&snapshot).unwrap();
+    assert!(table.has_host("a.base.test"));
+    let host = table.hosts.get("a.base.test").unwrap();
+    assert!(host.find(&head(mezu_model::Method::Get, "/")).is_none());
+}
+
+#[test]
+fn the_next_table_takes_over_the_hosts_that_nothing_has_changed_in() {
+    let first = Compiled::first(Arc::new(snapshot())).unwrap();
+    let change = |change: &dyn Fn(&mut Snapshot)| {
+        let mut next = snapshot();
+        next.generation += 1;
+        change(&mut next);
+        let whole = Table::compile(&next).unwrap();
+        (first.next(Arc::new(next)).unwrap().table, whole)
+    };
+    let at = |table: &Table, name: &str| table.hosts.get(name).map(|host| std::ptr::from_ref(host));
+    let kept = |table: &Table, name: &str| at(table, name).is_some() && at(table, name) == at(&first.table, name);
+    let cases: [(&str, &dyn Fn(&mut Snapshot), &[&str]); 6] = [
+        ("nothing", &|_| {}, &["a", "b", "c"]),
+        ("one goes", &|next| drop(next.routes.remove(1)), &["b", "c"]),
+        ("one moves", &|next| next.routes[3].host = "d.base.test".parse().unwrap(), &["a", "c"]),
+        ("one comes", &|next| next.routes.push(route(9, "d.base.test", "/", 1)), &["a", "b", "c"]),
+        ("a workload goes", &|next| drop((next.workloads.remove(2), next.routes.remove(4))), &["a", "b"]),
+        ("a workload changes hands", &|next| next.workloads[2].org = ONE, &[]),
+    ];
+    for (what, edit, expected) in cases {
+        let (table, whole) = change(edit);
+        let names = ["a", "b", "c", "d"].map(|one| format!("{one}.base.test"));
+        for name in &names {
+            let is_kept = kept(&table, name);
+            assert_eq!(is_kept, expected.iter().any(|one| name.starts_with(one)), "{what}: {name}");
+            let describe = |table: &Table| {
+                let host = table.hosts.get(name)?;
+                let routes: Vec<_> = host.routes.iter().map(|one| (one.id, one.org, one.path.clone())).collect();
+                Some((host.org, host.first_takes_all, routes))
+            };
+            assert_eq!(describe(&table), describe(&whole), "{what}: {name}");
+        }
+        assert_eq!(table.generation, 8);
+    }
+}
+
+#[test]
+fn an_older_generation_is_no_news() {
+    let first = Compiled::first(Arc::new(snapshot())).unwrap();
+    for generation in [0, 6, 7] {
+        let next = Arc::new(Snapshot { generation, ..snapshot() });
+        assert!(matches!(first.next(next), Err(Uncompilable::Older { .. })), "{generation}");
+    }
+}
+
 #[test]
 fn a_connection_carries_only_names_of_its_certificate_and_org() {
     let misdirected = Err(EdgeError::Misdirected);
@@ -106,4 +218,5 @@ fn a_route_to_nowhere_does_not_compile() {
     let mut snapshot = snapshot();
     snapshot.workloads.clear();
     assert!(matches!(Table::compile(&snapshot), Err(Uncompilable::Workload(_))));
+    assert!(matches!(Compiled::first(Arc::new(snapshot)), Err(Uncompilable::Problems(_))));
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use mezu_model::{GateId, KeyId, Label, Limits, OrgId, RequestHead, ResponseHead, RouteId, Seed, WorkloadId, known};
 use mezu_policy::PipelineSpec;
 use mezu_runtime::{Scope, spawn_local};
-use mezu_snapshot::{KeyEntry, OrgEntry, Parts, PathPrefix, RouteEntry, Snapshot, WorkloadEntry};
+use mezu_snapshot::{KeyEntry, OrgEntry, Parts, PathRule, RouteEntry, Snapshot, WorkloadEntry};
 use mezu_tunnel::carrier::Io;
 use mezu_tunnel::proto::hello::{HelloWorkload, Welcome};
 use mezu_tunnel::proto::{ByteBudget, Config, Incoming};
@@ -95,13 +95,13 @@ impl World {
             orgs: vec![OrgEntry { id: ORG, name: label("org") }],
             keys: vec![KeyEntry { id: KeyId::from_bytes([3; 16]), org: ORG, public }],
             workloads: vec![WorkloadEntry { id: WORKLOAD, org: ORG, name: label("shop") }],
-            routes: vec![RouteEntry {
-                id: RouteId::from_bytes([4; 16]),
-                host: HOST.parse().unwrap(),
-                path: PathPrefix::root(),
-                workload: WORKLOAD,
-                pipeline: PipelineSpec::default(),
-            }],
+            routes: vec![RouteEntry::new(
+                RouteId::from_bytes([4; 16]),
+                HOST.parse().unwrap(),
+                PathRule::root(),
+                WORKLOAD,
+                PipelineSpec::default(),
+            )],
         };
         let snapshot = Snapshot::new(1, "base.test".parse().unwrap(), parts);
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));

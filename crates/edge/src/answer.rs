@@ -115,6 +115,7 @@ impl EdgeError {
                 Refusal::OriginRefused => Code::OriginRefused,
                 Refusal::AddressRefused => Code::AddressRefused,
                 Refusal::RateLimited { .. } => Code::RateLimited,
+                Refusal::PathRefused => Code::PathRefused,
                 Refusal::RouteBusy => Code::RouteBusy,
                 Refusal::Maintenance { .. } => Code::Maintenance,
             },
@@ -154,6 +155,15 @@ impl EdgeError {
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.code().entry().status
+    }
+
+    /// The stage that refused, if one did.
+    #[must_use]
+    pub const fn stage(&self) -> Option<&'static str> {
+        match self {
+            Self::Policy(answer) => Some(answer.stage()),
+            _ => None,
+        }
     }
 
     /// Seconds after which the same request is worth sending again; 0 when that cannot be told.

@@ -12,6 +12,7 @@ use mezu_policy::Beside;
 use crate::access_log::{Owner, Row};
 use crate::answer::{Code, EdgeError};
 use crate::metrics::Done;
+use crate::recent::{Entry, StageSet};
 use crate::worker::Worker;
 
 /// What has become known of a request so far.
@@ -27,6 +28,11 @@ pub(crate) struct Record {
     /// The last gate that got it, if it was one of this worker's.
     pub(crate) gate: Option<GateId>,
     pub(crate) failure: Option<Code>,
+    /// Of the snapshot that it is served from.
+    pub(crate) generation: u64,
+    /// Those of its route, and the one that answered.
+    pub(crate) stages: StageSet,
+    pub(crate) stage: Option<&'static str>,
     /// It has one of its org's places.
     placed: bool,
 }
@@ -79,6 +85,9 @@ impl<'w> Watch<'w> {
             owner: None,
             gate: None,
             failure: None,
+            generation: 0,
+            stages: StageSet::default(),
+            stage: None,
             placed: false,
         };
         Self { worker, context, head, record, beside: Beside::default(), finished: false }
@@ -92,7 +101,11 @@ impl<'w> Watch<'w> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let Self { worker, context, head, record, finished, .. } = self;
+        let Self { worker, context, head, record, beside, finished } = self;
+        // What is told of is what the client asked for.
+        if let Some(asked) = beside.asked_path.take() {
+            head.path = asked;
+        }
         worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
         record.give_place_back(worker);
         if !*finished {
@@ -109,6 +122,18 @@ impl Drop for Watch<'_> {
             workload: record.workload_took,
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
+        });
+        worker.recent.record(Entry {
+            ray: context.ray,
+            generation: record.generation,
+            owner: record.owner,
+            stages: record.stages,
+            stage: record.stage,
+            gate: record.gate,
+            status: record.status,
+            code: record.failure,
+            duration,
+            workload_took: record.workload_took,
         });
         let unread = head.path.is_empty();
         worker.journal.record(&Row {

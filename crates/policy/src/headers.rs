@@ -12,6 +12,10 @@ use serde_json::json;
 use crate::template::{Template, Values};
 use crate::{Invalid, Request, Response, Stage, Verdict};
 
+mod security;
+
+pub use self::security::{Csp, Frames, Referrer, Security};
+
 /// Most operations on one head.
 const MAX_OPERATIONS: usize = 32;
 /// Longest value before variables are filled in, bytes.
@@ -25,6 +29,8 @@ pub struct Spec {
     pub request: Changes,
     #[serde(skip_serializing_if = "Changes::is_empty")]
     pub response: Changes,
+    #[serde(skip_serializing_if = "Security::is_empty")]
+    pub security: Security,
 }
 
 /// What to do to one head: first `remove`, then `set`, then `add`.
@@ -80,7 +86,8 @@ pub fn schema() -> serde_json::Value {
         "additionalProperties": false,
         "properties": {
             "request": changes("Request to the workload"),
-            "response": changes("Answer to the client")
+            "response": changes("Answer to the client"),
+            "security": security::schema()
         }
     })
 }
@@ -124,8 +131,8 @@ enum Action {
 
 pub(crate) fn compile(spec: &Spec) -> Result<HeadersStage, Invalid> {
     Ok(HeadersStage {
-        request: compile_changes("request", &spec.request)?,
-        response: compile_changes("response", &spec.response)?,
+        request: compile_changes("request", &spec.request, Vec::new())?,
+        response: compile_changes("response", &spec.response, spec.security.operations()?)?,
     })
 }
 
@@ -182,12 +189,12 @@ fn value<'a>(template: &'a Template, written: &'a [u8]) -> &'a [u8] {
     template.constant().map_or(written, str::as_bytes)
 }
 
-fn compile_changes(side: &str, changes: &Changes) -> Result<Box<[Operation]>, Invalid> {
+/// `operations` come first.
+fn compile_changes(side: &str, changes: &Changes, mut operations: Vec<Operation>) -> Result<Box<[Operation]>, Invalid> {
     let count = changes.set.len() + changes.add.len() + changes.remove.len();
     if count > MAX_OPERATIONS {
         return Err(Invalid::new(format!("headers.{side}"), format!("at most {MAX_OPERATIONS} changes")));
     }
-    let mut operations: Vec<Operation> = Vec::with_capacity(count);
     for (index, name) in changes.remove.iter().enumerate() {
         let at = format!("headers.{side}.remove[{index}]");
         operations.push(operation(&at, name, Action::Remove)?);

@@ -27,6 +27,7 @@ mod prefix;
 pub mod rate_limit;
 pub mod redirect;
 pub mod respond;
+pub mod rewrite;
 mod stage;
 mod template;
 
@@ -52,6 +53,8 @@ pipeline::capabilities! {
         rate_limit,
         // Behind the rate limit: a place is only for requests that go to a workload.
         concurrency,
+        // Behind all that judges what the client sent; those before it know the path that was asked for.
+        rewrite,
         // Last: it writes what the workload sees, after everything else has judged what the client sent.
         headers,
 }

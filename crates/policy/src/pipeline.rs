@@ -71,6 +71,11 @@ impl Pipeline {
         Ok(Permitted { pipeline: self, head, context, body, workload, beside, _slot: slot })
     }
 
+    /// The names of its stages, in their order.
+    pub fn stages(&self) -> impl Iterator<Item = &'static str> {
+        self.stages.iter().map(|stage| stage.name())
+    }
+
     /// Whether a stage needs the route's live state.
     pub(crate) fn keeps_state(&self) -> bool {
         self.stages.iter().any(|stage| stage.keeps_state())
@@ -174,7 +179,8 @@ impl<'a> Permitted<'a> {
         if self.pipeline.stages.is_empty() {
             return;
         }
-        let mut response = Response { head, request: self.head, context: self.context, scratch: Vec::new() };
+        let Self { head: request, context, beside, .. } = *self;
+        let mut response = Response { head, request, context, beside, scratch: Vec::new() };
         for stage in self.pipeline.stages.iter().rev() {
             stage.response(&mut response);
         }

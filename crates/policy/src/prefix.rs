@@ -27,6 +27,11 @@ impl Prefix {
         Ok(Self(normal.trim_end_matches('/').into()))
     }
 
+    /// Without a slash at its end: empty for the root.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// What follows the prefix, from its slash on; `None` for a path that does not lie under it.
     pub(crate) fn rest<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(&*self.0)? {

@@ -68,6 +68,8 @@ pub enum Answer {
     AddressRefused,
     /// The client, or all clients together, have asked too much. Seconds until there is one more request to be had.
     RateLimited { retry_after: u32 },
+    /// What the route makes of the path is not a path.
+    PathRefused,
     /// The route has as many requests in flight as it may have.
     RouteBusy,
     /// The owner has taken the route out of service. Seconds until it is worth trying again.
@@ -83,6 +85,7 @@ impl Answer {
             Self::OriginRefused => "cors",
             Self::AddressRefused => "ip_access",
             Self::RateLimited { .. } => "rate_limit",
+            Self::PathRefused => "rewrite",
             Self::RouteBusy => "concurrency",
             Self::Maintenance { .. } => "respond",
         }
@@ -93,7 +96,7 @@ impl Answer {
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Maintenance { retry_after } | Self::RateLimited { retry_after } => Some(*retry_after),
-            Self::BodyTooLarge { .. } | Self::OriginRefused | Self::AddressRefused | Self::RouteBusy => None,
+            _ => None,
         }
     }
 }
@@ -103,6 +106,8 @@ impl Answer {
 pub struct Beside {
     /// Fields that go on whatever answers: the workload, another stage, or the edge with an error.
     pub reply: Headers,
+    /// The path that the client asked for, where a stage has changed it: what the log tells of.
+    pub asked_path: Option<String>,
     /// The stage that would have refused the request, were it not on trial itself.
     pub would_refuse: Option<&'static str>,
 }
@@ -176,8 +181,10 @@ impl Request<'_> {
 #[derive(Debug)]
 pub struct Response<'a> {
     pub head: &'a mut ResponseHead,
+    /// As it went to the workload.
     pub request: &'a RequestHead,
     pub context: &'a Context,
+    pub beside: &'a Beside,
     pub(crate) scratch: Vec<u8>,
 }
 

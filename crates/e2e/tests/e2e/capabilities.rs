@@ -6,7 +6,15 @@ use mezu_testkit::{Protocol, Request, Step, Target, World, until};
 
 use crate::matrix;
 
-matrix!(addresses_are_let_in_or_not, redirects, fixed_answers, pages_of_other_sites);
+matrix!(
+    addresses_are_let_in_or_not,
+    redirects,
+    fixed_answers,
+    pages_of_other_sites,
+    too_many_requests,
+    too_many_at_once,
+    paths_are_rewritten
+);
 
 /// Adds a route with these capabilities, and waits until it is served.
 pub(crate) async fn route(world: &World, name: &str, set: &[&str]) -> Result<Target> {
@@ -115,5 +123,64 @@ async fn pages_of_other_sites(protocol: Protocol) -> Result<()> {
         (answer.header("access-control-allow-credentials"), answer.header("vary")),
         (Some("true"), Some("Origin"))
     );
+    Ok(())
+}
+
+async fn too_many_requests(protocol: Protocol) -> Result<()> {
+    let world = World::start().await?;
+    let limit = r#"rate_limit={ "limits": [{ "requests": 3, "per": 3600, "key": "header", "key_name": "X-Key" }] }"#;
+    let target = route(&world, "limited", &[limit]).await?;
+    let mut client = target.client(protocol).await?;
+    let keyed = |key: &str| Request::get("/").header("x-key", key);
+    for left in [2, 1, 0] {
+        let answer = client.send(keyed("a")).await?;
+        assert_eq!((answer.status, answer.header("ratelimit-policy")), (200, Some("\"default\";q=3;w=3600")));
+        assert!(answer.header("ratelimit").is_some_and(|field| field.starts_with(&format!("\"default\";r={left};t="))));
+    }
+    // A change of configuration refills nothing.
+    route(&world, "another", &[r#"body_limit={ "bytes": 1 }"#]).await?;
+    let before = world.workload.count();
+    let answer = client.send(keyed("a")).await?;
+    assert_eq!((answer.status, answer.header("mezu-code")), (429, Some("MEZU-1017")));
+    let wait: u32 = answer.header("retry-after").unwrap_or_default().parse()?;
+    assert!((1100..=1200).contains(&wait), "{wait}");
+    assert!(answer.header("ratelimit").is_some_and(|field| field.starts_with("\"default\";r=0;t=1")));
+    assert_eq!(world.workload.count(), before);
+    assert_eq!(client.send(keyed("b")).await?.status, 200);
+    Ok(())
+}
+
+async fn too_many_at_once(protocol: Protocol) -> Result<()> {
+    let world = World::start().await?;
+    let target = route(&world, "narrow", &[r#"concurrency={ "requests": 1 }"#]).await?;
+    world.workload.script("/slow", [Step::Hang]);
+    let slow = target.clone();
+    let held = tokio::spawn(async move { slow.client(protocol).await?.get("/slow").await });
+    until("the request", async || !world.workload.seen_at("/slow").is_empty()).await?;
+    let answer = target.client(protocol).await?.get("/").await?;
+    assert_eq!((answer.status, answer.header("mezu-code")), (503, Some("MEZU-3007")));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    held.abort();
+    until("the place", async || match target.client(protocol).await {
+        Ok(mut client) => client.get("/").await.is_ok_and(|answer| answer.status == 200),
+        Err(_) => false,
+    })
+    .await
+}
+
+async fn paths_are_rewritten(protocol: Protocol) -> Result<()> {
+    let world = World::start().await?;
+    let rule = r#"rewrite={ "strip_prefix": "/shop", "add_prefix": "/app" }"#;
+    let presets = r#"headers={ "security": { "frames": "deny", "hide_software": true } }"#;
+    let target = route(&world, "shop", &[rule, presets]).await?;
+    let reply = "HTTP/1.1 302 Found\r\nlocation: /app/login?a=1\r\nset-cookie: sid=1; Path=/app\r\nserver: old/1\r\n\
+                 content-length: 0\r\n\r\n";
+    world.workload.script("/app/cart", [Step::send(reply)]);
+    let answer = target.client(protocol).await?.get("/shop/cart?id=1").await?;
+    assert_eq!((answer.status, answer.header("location")), (302, Some("/shop/login?a=1")));
+    assert_eq!(answer.header("set-cookie"), Some("sid=1; Path=/shop"));
+    assert_eq!((answer.header("x-frame-options"), answer.header("server")), (Some("DENY"), None));
+    let seen = world.workload.seen_at("/app/cart").pop().expect("a request at the workload");
+    assert_eq!(seen.target(), "/app/cart?id=1");
     Ok(())
 }

@@ -135,6 +135,11 @@ codes! {
         what "More requests came than this site takes in this time."
         visitor "Wait a little before you try again."
         owner "The route's `rate_limit` says how many are taken, and for whom they are counted. `RateLimit` in the answer says what is left."
+    PathRefused "MEZU-1018" 400 Client Never 0
+        "This path leads nowhere"
+        what "The route changes paths before they reach the site, and what it makes of this one is not a path."
+        visitor "Check the address, or start from the site's front page."
+        owner "The route's `rewrite` does not fit this path. Try it with the path from the access log."
     NoGate "MEZU-2001" 503 Gate Always 5
         "This site is not connected right now"
         what "The hostname is known, but no gate for it is connected. The program that links the site to us is not running or cannot reach us."

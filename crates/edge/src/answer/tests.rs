@@ -32,6 +32,7 @@ fn every_error() -> Vec<EdgeError> {
         E::Policy(Refusal::OriginRefused),
         E::Policy(Refusal::AddressRefused),
         E::Policy(Refusal::RateLimited { retry_after: 7 }),
+        E::Policy(Refusal::PathRefused),
         E::Policy(Refusal::RouteBusy),
         E::Policy(Refusal::Maintenance { retry_after: 7 }),
         E::NoGate,

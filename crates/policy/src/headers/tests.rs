@@ -142,6 +142,56 @@ fn invalid_specs_say_where() {
 }
 
 #[test]
+fn security_presets() {
+    let before = [("server", "old/1.0"), ("x-powered-by", "old"), ("x-frame-options", "ALLOWALL"), ("x-a", "1")];
+    type Rows = Vec<(&'static str, &'static str)>;
+    let table: [(Value, Rows); 4] = [
+        (json!({}), before.to_vec()),
+        (json!({ "hide_software": true }), before[2..].to_vec()),
+        (
+            json!({ "hsts": 31_536_000, "nosniff": true, "frames": "deny", "referrer": "strict_origin" }),
+            vec![
+                ("server", "old/1.0"),
+                ("x-powered-by", "old"),
+                ("x-a", "1"),
+                ("strict-transport-security", "max-age=31536000"),
+                ("x-content-type-options", "nosniff"),
+                ("x-frame-options", "DENY"),
+                ("referrer-policy", "strict-origin-when-cross-origin"),
+            ],
+        ),
+        (
+            json!({ "hsts": 60, "hsts_subdomains": true, "frames": "same_origin", "csp": "strict", "hide_software": true }),
+            vec![
+                ("x-a", "1"),
+                ("strict-transport-security", "max-age=60; includeSubDomains"),
+                ("x-frame-options", "SAMEORIGIN"),
+                (
+                    "content-security-policy",
+                    "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'self'",
+                ),
+            ],
+        ),
+    ];
+    for (security, after) in table {
+        let pipeline = pipeline(&json!({ "security": security }));
+        assert_eq!(Case::get("/").answer(&pipeline, &before).headers, fields(&after), "{security}");
+    }
+    for (security, at) in [
+        (json!({ "hsts": 0 }), "headers.security.hsts"),
+        (json!({ "hsts": 63_072_001 }), "headers.security.hsts"),
+        (json!({ "hsts_subdomains": true }), "headers.security.hsts_subdomains"),
+    ] {
+        assert_eq!(compile(&serde_json::from_value(json!({ "security": security })).unwrap()).unwrap_err().at, at);
+    }
+    let twice = json!({
+        "security": { "nosniff": true },
+        "response": { "set": [{ "name": "X-Content-Type-Options", "value": "x" }] }
+    });
+    assert_eq!(compile(&serde_json::from_value(twice).unwrap()).unwrap_err().at, "headers.response.set[0].name");
+}
+
+#[test]
 fn unknown_fields_are_refused() {
     for spec in [
         json!({ "requests": {} }),

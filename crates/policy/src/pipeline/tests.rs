@@ -157,7 +157,11 @@ fn full() -> PipelineSpec {
             "dry_run": true, "announce": true
         },
         "concurrency": { "requests": 10 },
-        "headers": { "request": changes, "response": changes }
+        "rewrite": { "strip_prefix": "/a", "pattern": "b", "replacement": "c", "add_prefix": "/d" },
+        "headers": { "request": changes, "response": changes, "security": {
+            "hsts": 1, "hsts_subdomains": true, "nosniff": true, "frames": "deny", "referrer": "none", "csp": "strict",
+            "hide_software": true
+        } }
     }))
     .unwrap()
 }

@@ -89,6 +89,7 @@ else
   tests "tests" cargo test --workspace --no-fail-fast --lib --bins --tests -- --test-threads 2
 fi
 tests "examples in the docs" cargo test --workspace --doc --quiet
+step "the API against its own document" bash scripts/test-api.sh
 step "instructions" cargo run --quiet -p xtask -- instructions
 tests "soak, short form" target/debug/soak short
 finish

@@ -22,9 +22,9 @@ pub struct Event {
     pub object: String,
     /// `done` or `refused`.
     pub outcome: String,
-    #[schema(value_type = Object)]
+    /// What was there before, without secrets.
     pub before: Option<serde_json::Value>,
-    #[schema(value_type = Object)]
+    /// What is there now, or why it was refused.
     pub after: Option<serde_json::Value>,
     /// SHA-256, in hex, over this event and the hash of the one before.
     pub hash: String,

@@ -15,6 +15,9 @@ use crate::auth::OrgScope;
 use crate::{Answer, Control, Refused, ops};
 
 const TEXT_MOST: usize = 512;
+const ACTION_MOST: usize = 128;
+/// Digits of a cursor: more than there will ever be events.
+const CURSOR_MOST: usize = 18;
 
 pub(crate) fn add(all: Operations) -> Operations {
     all.add("audit.list", Permission::AuditRead, routes!(list))
@@ -36,6 +39,7 @@ struct AuditQuery {
     /// The id or name of what it was done to.
     #[param(max_length = 512)]
     object: Option<String>,
+    /// `done` or `refused`.
     #[param(pattern = "^(done|refused)$")]
     outcome: Option<String>,
     /// From then on.
@@ -48,7 +52,7 @@ struct AuditQuery {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// The `next` of the part before.
-    #[param(max_length = 20, pattern = "^[0-9]*$")]
+    #[param(max_length = 18, pattern = "^[0-9]+$")]
     cursor: Option<String>,
 }
 
@@ -80,11 +84,13 @@ async fn verify(State(control): State<Control>) -> Answer<AuditReport> {
 impl AuditQuery {
     fn read(self, org: Option<OrgId>) -> Result<(EventFilter, Slice), Refused> {
         let slice = slice(self.limit, self.cursor)?;
-        if slice.after.as_ref().is_some_and(|cursor| cursor.parse::<i64>().is_err()) {
+        let is_number = |cursor: &String| cursor.len() <= CURSOR_MOST && cursor.parse::<u64>().is_ok();
+        if !slice.after.as_ref().is_none_or(is_number) {
             return Err(odd("cursor must be the next of the part before"));
         }
-        for text in [&self.action, &self.object].into_iter().flatten() {
-            if text.len() > TEXT_MOST || text.chars().any(char::is_control) {
+        for (text, most) in [(&self.action, ACTION_MOST), (&self.object, TEXT_MOST)] {
+            let is_odd = |text: &String| text.chars().count() > most || text.chars().any(char::is_control);
+            if text.as_ref().is_some_and(is_odd) {
                 return Err(odd("action and object are short texts without control characters"));
             }
         }

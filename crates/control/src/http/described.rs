@@ -39,7 +39,7 @@ pub(crate) struct ListQuery {
 #[into_params(parameter_in = Header)]
 pub(crate) struct IfMatchHeader {
     /// The `ETag` as it was read; the change is refused with 412 if there is a newer version.
-    #[param(rename = "If-Match", pattern = "^(\\*|\"[0-9]{1,18}\")$")]
+    #[param(rename = "If-Match", nullable = false, pattern = "^(\\*|\"[0-9]{1,18}\")$")]
     if_match: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct IfMatchHeader {
 #[into_params(parameter_in = Header)]
 pub(crate) struct IdempotencyHeader {
     /// The same key with the same request is answered the same for 24 hours, and does nothing again.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
+    #[param(rename = "Idempotency-Key", nullable = false, min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     idempotency_key: Option<String>,
 }
 

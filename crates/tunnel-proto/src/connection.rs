@@ -33,7 +33,7 @@ pub use send::OpenOptions;
 use crate::budget::{ByteBudget, Share};
 use crate::credit::{CARRIER_START, RecvWindow, SendCredit, Tuning};
 use crate::error::{Death, Reason, Violation};
-use crate::frames::Kind;
+use crate::frames::{HEADER_LEN, Kind, MAX_PAYLOAD};
 use crate::heads::HeadLimits;
 use crate::hello::{Agreed, Refused, RefusedCode};
 use crate::liveness::{Liveness, Timers};
@@ -311,11 +311,13 @@ impl Connection {
         }
     }
 
-    /// What all streams together may send now.
+    /// Body bytes that all streams together may send now. What is free in the buffer is meant for their headers too, so
+    /// that bulk fills whole records of the carrier and leaves no scrap behind.
     #[inline]
     fn room(&self) -> usize {
         let limit = if self.config.budget.is_short() { self.out_limit / 4 } else { self.out_limit };
-        self.credit.left().min(limit.saturating_sub(self.out.len()))
+        let free = limit.saturating_sub(self.out.len());
+        self.credit.left().min(free.saturating_sub(free.div_ceil(HEADER_LEN + MAX_PAYLOAD) * HEADER_LEN))
     }
 
     #[inline]

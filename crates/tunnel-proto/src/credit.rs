@@ -107,10 +107,14 @@ impl RecvWindow {
 
     /// For a window that is low because what it let in is not consumed: returns what was consumed, however little, else
     /// grows.
-    pub(crate) fn relieve(&mut self, may_grow: bool) -> Option<u32> {
+    pub(crate) fn relieve(&mut self, tuning: &Tuning) -> Option<u32> {
         let step = if self.pending >= self.allow.max(SCRAP) {
+            // Bulk comes in pieces as large as half a window: it must not be low between two of them and never grow.
+            if !tuning.must_shrink {
+                return self.grant(tuning);
+            }
             std::mem::take(&mut self.pending)
-        } else if may_grow {
+        } else if tuning.may_grow {
             let step = self.start.min(MAX_CREDIT.saturating_sub(self.size));
             self.size += step;
             step
@@ -247,13 +251,13 @@ mod tests {
 
     #[test]
     fn a_window_used_up_by_what_is_not_read_grows_in_steps() {
-        let mut window = RecvWindow::new(CARRIER_START);
+        let (mut window, now) = (RecvWindow::new(CARRIER_START), Instant::now());
         window.receive(CARRIER_START as usize / 2, 0).unwrap();
         assert!(!window.is_low());
         window.receive(1, 0).unwrap();
         assert!(window.is_low());
-        assert_eq!(window.relieve(false), None);
-        assert_eq!(window.relieve(true), Some(CARRIER_START));
+        assert_eq!(window.relieve(&Tuning { may_grow: false, ..tuning(now, 1) }), None);
+        assert_eq!(window.relieve(&tuning(now, 1)), Some(CARRIER_START));
         assert_eq!(window.extra(), CARRIER_START as usize);
     }
 
@@ -263,9 +267,9 @@ mod tests {
         window.receive(CARRIER_START as usize, 0).unwrap();
         assert!(window.is_spent());
         assert_eq!(window.consume(SCRAP as usize - 1, || tuning(now, 1)), None);
-        assert_eq!(window.relieve(false), None, "a scrap");
+        assert_eq!(window.relieve(&Tuning { may_grow: false, ..tuning(now, 1) }), None, "a scrap");
         assert_eq!(window.consume(1, || tuning(now, 1)), None);
-        assert_eq!(window.relieve(true), Some(SCRAP));
+        assert_eq!(window.relieve(&tuning(now, 1)), Some(SCRAP));
         assert_eq!(window.extra(), 0);
     }
 
@@ -274,7 +278,7 @@ mod tests {
         let (mut window, now) = (RecvWindow::new(CARRIER_START), Instant::now());
         for _ in 0..32 {
             window.receive(window.allow as usize, 0).unwrap();
-            window.relieve(true).unwrap();
+            window.relieve(&tuning(now, 1)).unwrap();
         }
         let most = Tuning { max: 16 * CARRIER_START, ..tuning(now, 1) };
         let held = window.size - window.allow;

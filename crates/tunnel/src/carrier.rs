@@ -158,7 +158,7 @@ impl Carrier {
         Ok(())
     }
 
-    /// One read of up to 64 KiB; appends the plaintext of all whole records. `Ok(0)` is the peer's close_notify.
+    /// One read of up to 128 KiB; appends the plaintext of all whole records. `Ok(0)` is the peer's close_notify.
     pub fn poll_read_into(&mut self, cx: &mut Context<'_>, to: &mut BytesMut) -> Poll<io::Result<usize>> {
         with_scratch(|scratch| self.read(cx, scratch, to))
     }

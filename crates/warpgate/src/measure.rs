@@ -36,8 +36,8 @@ impl EdgeStream for Sink {
         Poll::Ready(Ok(data.len()))
     }
 
-    fn send_room(&self) -> usize {
-        usize::MAX
+    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<Result<usize, Fault>> {
+        Poll::Ready(Ok(usize::MAX))
     }
 
     fn send_response(&mut self, _: &ResponseHead, data: &[u8], _: bool) -> Result<usize, Fault> {

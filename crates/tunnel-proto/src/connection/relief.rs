@@ -44,7 +44,8 @@ impl Connection {
     }
 
     fn refill(&mut self) -> bool {
-        let Some(grant) = self.window.relieve(!self.config.budget.is_tight()) else { return false };
+        let tuning = tuning(self.now, &self.live, &self.config, true);
+        let Some(grant) = self.window.relieve(&tuning) else { return false };
         self.out.frame(Kind::Credit, false, 0, &grant.to_be_bytes());
         true
     }

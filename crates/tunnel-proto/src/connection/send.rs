@@ -177,10 +177,29 @@ impl Connection {
     }
 
     /// How many body bytes [`Connection::send_data`] would take now. A source that is asked for no more than this leaves
-    /// nothing to be kept elsewhere.
-    #[must_use]
-    pub fn send_room(&self, id: StreamId) -> usize {
-        self.streams.get(id).map_or(0, |stream| stream.credit.left().min(self.turns.allowance(stream, self.room())))
+    /// nothing to be kept elsewhere. After 0, [`super::Event::Writable`] says when to ask again; 0 is never said before
+    /// the head.
+    ///
+    /// # Errors
+    /// See [`StreamError`].
+    pub fn send_room(&mut self, id: StreamId) -> Result<usize, StreamError> {
+        let room = self.room();
+        self.writable(id)?;
+        let Some(stream) = self.streams.get_mut(id) else { return Err(StreamError::State) };
+        let free = stream.credit.left().min(self.turns.allowance(stream, room));
+        if stream.sending != Sending::Body {
+            return Ok(free.max(SMALL));
+        }
+        if free >= SMALL {
+            return Ok(free);
+        }
+        if stream.credit.left() >= SMALL {
+            self.turns.wait(id, stream);
+        } else if stream.blocked == Blocked::No {
+            stream.blocked = Blocked::Credit;
+        }
+        self.give_turns();
+        Ok(0)
     }
 
     /// Sends trailers, which end this direction.

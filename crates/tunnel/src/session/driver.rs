@@ -21,10 +21,10 @@ use tracing::debug;
 use super::{Shared, state::now};
 use crate::carrier::Carrier;
 
-/// Plaintext sealed and written at a time.
-const WRITE_CHUNK: usize = 128 * 1024;
+/// Plaintext sealed and written at a time: all that a connection lets wait, unless much of it is heads.
+const WRITE_CHUNK: usize = 256 * 1024;
 /// Reads in one turn before others on this thread get theirs.
-const READS: usize = 4;
+const READS: usize = 2;
 /// When this much of the keys' life is spent, in percent, a gate is told to dial a replacement.
 const WORN: u64 = 50;
 /// The replacement has this long before no new requests are taken here.

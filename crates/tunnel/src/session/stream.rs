@@ -80,10 +80,16 @@ impl Stream {
         })
     }
 
-    /// How many body bytes [`Stream::poll_send`] would take now.
-    #[must_use]
-    pub fn send_room(&self) -> usize {
-        self.session.0.state.borrow().connection.send_room(self.id)
+    /// Waits until body bytes may be sent, and says how many [`Stream::poll_send`] would take now.
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, StreamError>> {
+        let id = self.id;
+        self.with(|state| match state.connection.send_room(id) {
+            Ok(0) => {
+                state.wait_to_send(id, cx);
+                Poll::Pending
+            }
+            room => Poll::Ready(room),
+        })
     }
 
     /// Sends all of `data`.

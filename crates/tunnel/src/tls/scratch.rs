@@ -2,7 +2,11 @@
 
 use std::cell::RefCell;
 
-pub(crate) const SCRATCH: usize = 64 * 1024;
+use crate::record::{HEADER, MAX_PLAINTEXT};
+
+/// Eight full records as nearly everybody makes them: a reader of bulk then always ends where a record ends, and has no
+/// piece of one to keep and to copy back.
+pub(crate) const SCRATCH: usize = 8 * (HEADER + MAX_PLAINTEXT + 17);
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());

@@ -151,7 +151,7 @@ impl ServerStream {
         Ok(Self { io: TcpStream::from_std(parts.io)?, tls: parts.tls })
     }
 
-    /// Appends what the client sent to `to`: up to 64 KiB with one system call. `Ok(0)` is the client's close_notify;
+    /// Appends what the client sent to `to`: up to 128 KiB with one system call. `Ok(0)` is the client's close_notify;
     /// a connection cut without one is `UnexpectedEof`.
     pub fn poll_read_into(&mut self, cx: &mut Context<'_>, to: &mut BytesMut) -> Poll<io::Result<usize>> {
         if !self.tls.plain.is_empty() {

@@ -35,8 +35,8 @@ pub(crate) trait EdgeStream {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Fault>>;
     /// Sends body bytes; takes as many as may be sent now. The end counts only when all were taken.
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8], end: bool) -> Poll<Result<usize, Fault>>;
-    /// How many body bytes [`EdgeStream::poll_send`] would take now.
-    fn send_room(&self) -> usize;
+    /// Waits until body bytes may be sent, and says how many [`EdgeStream::poll_send`] would take now.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Fault>>;
     /// Sends a head with the body's first bytes; says how many of these were taken.
     fn send_response(&mut self, head: &ResponseHead, data: &[u8], end: bool) -> Result<usize, Fault>;
     /// Ends the response with trailers.

@@ -88,8 +88,18 @@ impl EdgeStream for Fake {
         Poll::Ready(Ok(taken))
     }
 
-    fn send_room(&self) -> usize {
-        self.said.borrow().window.as_ref().and_then(|window| window.front().copied()).unwrap_or(usize::MAX)
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Fault>> {
+        let mut said = self.said.borrow_mut();
+        match said.window.as_mut().and_then(|window| window.pop_front_if(|taken| *taken == 0)) {
+            Some(_) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => {
+                let next = said.window.as_ref().and_then(|window| window.front().copied());
+                Poll::Ready(Ok(next.unwrap_or(usize::MAX)))
+            }
+        }
     }
 
     fn send_response(&mut self, head: &ResponseHead, data: &[u8], end: bool) -> Result<usize, Fault> {

@@ -68,8 +68,8 @@ impl EdgeStream for Tunnelled {
     }
 
     #[inline]
-    fn send_room(&self) -> usize {
-        self.stream.send_room()
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Fault>> {
+        self.stream.poll_room(cx).map_err(lost)
     }
 
     #[inline]

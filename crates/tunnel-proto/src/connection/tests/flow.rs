@@ -217,7 +217,12 @@ fn stalled_streams_do_not_starve_the_carrier() {
         stalled.push(gate);
         // Each is read fast at first, so that its window grows, and then no more.
         for _ in 0..40 {
-            pair.edge.send_data(edge, &chunk, false).unwrap();
+            let n = pair.edge.send_data(edge, &chunk, false).unwrap();
+            eprintln!(
+                "sent {n} {} {:?}",
+                pair.gate.window.size(),
+                pair.gate.streams.get(gate).map(|s| s.window.size())
+            );
             pair.pump();
             while data(&mut pair.gate, gate).is_some() {}
             pair.pump();

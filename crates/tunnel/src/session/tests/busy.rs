@@ -127,6 +127,6 @@ fn time_is_kept_while_the_socket_has_more() {
         waits.unwrap().wake();
         // The edge drains at three quarters; this is the gate's own doing.
         let noticed = noticed.await.unwrap();
-        assert!(noticed < STREAMS * EACH * 3 / 4, "{noticed} of {}", STREAMS * EACH);
+        assert!(noticed <= STREAMS * EACH * 3 / 4, "{noticed} of {}", STREAMS * EACH);
     });
 }

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A read brings at most what the stream takes at once, so that nothing of it has to be kept; but no less than this,
-/// because heads and chunk lines count too and tiny reads cost more than a small rest.
+/// because tiny reads cost more than a small rest.
 const SMALLEST_READ: usize = 16 * 1024;
 
 #[derive(Default)]
@@ -38,10 +38,11 @@ impl<S: EdgeStream> Exchange<'_, S> {
                 let waits = self.raw && !matches!(self.upload.state, UploadState::Done | UploadState::Broken);
                 return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
+            let room = ready!(self.stream.poll_room(cx))?;
             let shared = self.shared;
             let mut scratch = shared.scratch.borrow_mut();
             let carried = self.download.raw.len();
-            let most = carried.saturating_add(self.stream.send_room().max(SMALLEST_READ)).min(scratch.len());
+            let most = carried.saturating_add(room.max(SMALLEST_READ)).min(scratch.len());
             let Some(room) = scratch.get_mut(carried..most).filter(|room| !room.is_empty()) else {
                 return Poll::Ready(Err(BadResponse::TooLarge.into()));
             };

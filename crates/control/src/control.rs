@@ -1,15 +1,22 @@
 //! What all operations share: the store, the edge, and the state of signing in.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mezu_api::Code;
 use mezu_model::Hostname;
+use mezu_runtime::Scope;
 use mezu_store::{Change, Micros, NewEvent, Remembered, Store, StoreError, View};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::auth::{Caller, Doors};
 use crate::{Answer, EdgeView, Refused, Reply};
+
+/// Requests done at once; more are told to come again. One that was begun goes on when its asker is gone.
+const AT_ONCE: usize = 128;
+/// A key that expires, a session that ends: both are cut this soon.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What control is made of.
 pub struct Parts {
@@ -18,6 +25,8 @@ pub struct Parts {
     pub edge: Arc<dyn EdgeView>,
     /// The names by which the API may be called besides `localhost` and addresses.
     pub names: Vec<Hostname>,
+    /// What is begun runs in it.
+    pub scope: Scope,
     /// 32 bytes that nobody else knows: what must be kept secret in the store is sealed with them.
     pub seal: [u8; 32],
 }
@@ -31,14 +40,18 @@ struct Inner {
     edge: Arc<dyn EdgeView>,
     names: Vec<Hostname>,
     doors: Doors,
+    scope: Scope,
+    /// Requests that are being done.
+    places: Arc<Semaphore>,
 }
 
 impl Control {
     /// Control over these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, edge, names, seal } = parts;
-        Self(Arc::new(Inner { store, edge, names, doors: Doors::new(&seal) }))
+        let Parts { store, edge, names, scope, seal } = parts;
+        let (doors, places) = (Doors::new(&seal), Arc::new(Semaphore::new(AT_ONCE)));
+        Self(Arc::new(Inner { store, edge, names, doors, scope, places }))
     }
 
     /// The store.
@@ -54,6 +67,55 @@ impl Control {
     #[must_use]
     pub fn edge(&self) -> &dyn EdgeView {
         &*self.0.edge
+    }
+
+    /// Does something to its end, whether or not whoever asked for it waits: what is half done would be half recorded.
+    /// Only the end of the process cuts it short.
+    ///
+    /// # Errors
+    /// When too much is being done, the work has panicked, or the process ends.
+    pub(crate) async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let busy = || Refused::new(Code::Busy, "too much is going on; try again in a moment");
+        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| busy())?;
+        let stop = self.0.scope.clone();
+        let task = mezu_runtime::spawn(&self.0.scope, "api", async move {
+            let _place = place;
+            tokio::select! {
+                done = work => Some(done),
+                () = stop.stopping() => None,
+            }
+        });
+        let failed = |_| Refused::new(Code::Internal, "this failed; see the log of the running instance");
+        let ends = || Refused::new(Code::Busy, "the instance is stopping; look whether this was done, then try again");
+        task.await.map_err(failed)?.ok_or_else(ends)
+    }
+
+    /// Takes away what has had its time, and tells the edge of keys that have, until the scope stops.
+    pub fn sweep(&self) {
+        let (control, stop) = (self.clone(), self.0.scope.clone());
+        mezu_runtime::spawn(&self.0.scope, "sweep", async move {
+            loop {
+                tokio::select! {
+                    () = stop.stopping() => return,
+                    () = tokio::time::sleep(SWEEP) => control.sweep_once().await,
+                }
+            }
+        });
+    }
+
+    pub(crate) async fn sweep_once(&self) {
+        let Some(store) = self.0.store.get() else { return };
+        match store.sweep(self.now()).await {
+            Ok(0) => {}
+            Ok(keys) => {
+                tracing::info!(keys, "keys have expired");
+                self.edge().publish().await;
+            }
+            Err(error) => tracing::warn!(error = %mezu_runtime::Chain(&error), "sweeping the store failed"),
+        }
     }
 
     pub(crate) fn names(&self) -> &[Hostname] {

@@ -1,6 +1,7 @@
 //! The API as a whole, asked as a client asks it, on both databases.
 
 mod document;
+mod lasting;
 mod org;
 mod people;
 mod refusals;

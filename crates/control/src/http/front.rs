@@ -44,12 +44,12 @@ async fn front(State((control, door)): State<(Control, Door)>, request: Request,
     let refused = if door == Door::Http { outsider(&control, &parts) } else { None };
     let mut response = match refused {
         Some(refused) => refused.into_response(),
-        None => match tokio::time::timeout(DEADLINE, next.run(Request::from_parts(parts, body))).await {
-            Ok(response) => response,
-            Err(_) => {
-                Refused::new(Code::Busy, "this took too long; look whether it was done, then try again").into_response()
-            }
-        },
+        None => {
+            let work = tokio::time::timeout(DEADLINE, next.run(Request::from_parts(parts, body)));
+            let late = |_| Refused::new(Code::Busy, "this took too long; look whether it was done, then try again");
+            let done = control.see_through(work).await.and_then(|done| done.map_err(late));
+            done.unwrap_or_else(Refused::into_response)
+        }
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         render::problem(&mut response, Problem { request_id: id.clone(), ..problem });

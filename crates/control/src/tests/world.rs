@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use mezu_api::paths::{BASE, COOKIE};
 use mezu_model::{MemberId, OrgId, Role};
+use mezu_runtime::Scope;
 use mezu_store::{NewEvent, NewMember, NewSession, Store};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -40,6 +41,7 @@ pub(super) struct World {
     pub(super) control: Control,
     pub(super) store: Store,
     pub(super) edge: Arc<Edge>,
+    pub(super) scope: Scope,
     _dir: TempDir,
     _postgres: Option<mezu_testkit::postgres::Database>,
 }
@@ -81,10 +83,16 @@ impl World {
     }
 
     fn over(store: Store, dir: TempDir, postgres: Option<mezu_testkit::postgres::Database>) -> Self {
-        let edge = Arc::new(Edge::default());
+        let (edge, scope) = (Arc::new(Edge::default()), Scope::new());
         let slot = Arc::new(std::sync::OnceLock::from(store.clone()));
-        let control = Control::new(Parts { store: slot, edge: edge.clone(), names: Vec::new(), seal: [7; 32] });
-        Self { control, store, edge, _dir: dir, _postgres: postgres }
+        let control = Control::new(Parts {
+            store: slot,
+            edge: edge.clone(),
+            names: Vec::new(),
+            scope: scope.clone(),
+            seal: [7; 32],
+        });
+        Self { control, store, edge, scope, _dir: dir, _postgres: postgres }
     }
 
     /// An org.

@@ -223,7 +223,9 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let draining = Arc::new(AtomicBool::new(false));
     let seen = edge_view::Seen { publisher: publisher.clone(), live: live.clone() };
     let names = vec![place.base.clone()];
-    let control = Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, seal });
+    let control =
+        Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, scope: scope.clone(), seal });
+    control.sweep();
     let ops = Arc::new(Ops { store, publisher, live, certificates, org, place, draining });
     let admin_router = admin::router(Arc::clone(&ops)).fallback_service(mezu_control::http::router(&control));
     let operators = mezu_control::http::operator_router(&control);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -50,7 +50,7 @@ pub struct Edge;
 
 /// A running edge. Dropping it stops the edge at once; [`EdgeHandle::drain`] stops it without losing anything.
 pub struct EdgeHandle {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     stops: Stops,
     http: Option<SocketAddr>,
 }
@@ -84,10 +84,11 @@ impl Edge {
             spawn_thread(format!("edge-{index}"), move |runtime| worker::run(runtime, start))?;
         }
         let ends = stops.workers.clone();
+        let told = Arc::clone(&shared);
         spawn_thread("edge-snapshots".to_owned(), move |runtime| {
             runtime.block_on(async {
                 tokio::select! {
-                    () = follow(snapshots, first, tables_out) => {}
+                    () = follow(snapshots, first, tables_out, &told) => {}
                     () = ends.stopping() => {}
                 }
             });
@@ -122,6 +123,7 @@ fn shared(
     let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certs) as Arc<dyn ResolvesServerCert>;
     let metrics = Metrics::new(workers);
     let memory = ByteBudget::new(tunnel_memory);
+    let generation = tables.borrow().generation;
     let access_log = access_log.map(|target| AccessLog::open(&target, metrics.log_drops())).transpose();
     Ok(Shared {
         https,
@@ -138,6 +140,8 @@ fn shared(
         in_flight_per_org: limits.in_flight_per_org.div_ceil(workers),
         tables,
         mailboxes,
+        refusal: watch::channel(None).0,
+        served: (0..workers).map(|_| AtomicU64::new(generation)).collect(),
         loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         metrics,
         access_log: Mutex::new(access_log.map_err(StartError::AccessLog)?),
@@ -159,6 +163,7 @@ async fn follow(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     mut served: Compiled,
     tables: watch::Sender<Arc<Table>>,
+    shared: &Shared,
 ) {
     while snapshots.changed().await.is_ok() {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
@@ -168,8 +173,11 @@ async fn follow(
                 info!(generation, "snapshot");
                 tables.send_replace(Arc::clone(&next.table));
                 served = next;
+                shared.refusal.send_replace(None);
             }
             Err(problem) => {
+                shared.refusal.send_replace(Some(Chain(&problem).to_string().into()));
+                shared.metrics.refused_snapshot();
                 error!(generation, problem = %Chain(&problem), "snapshot refused; the last good one stays");
             }
         }
@@ -194,9 +202,15 @@ impl EdgeHandle {
         self.shared.ready.load(Ordering::Relaxed)
     }
 
-    /// The generation of the snapshot that is served from.
+    /// The generation of the snapshot that every worker serves from, or a later one.
     pub fn generation(&self) -> u64 {
-        self.shared.tables.borrow().generation
+        let served = self.shared.served.iter().map(|served| served.load(Ordering::Relaxed));
+        served.min().unwrap_or_default()
+    }
+
+    /// Why the newest snapshot is not served from, if it is not.
+    pub fn refusal(&self) -> Option<Arc<str>> {
+        self.shared.refusal.borrow().clone()
     }
 
     pub fn metrics(&self) -> Arc<Metrics> {

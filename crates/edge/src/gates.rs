@@ -4,6 +4,7 @@
 //! threads but [`crate::presence`], which says whether another worker has what this one lacks.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +15,7 @@ use mezu_tunnel::proto::{OpenError, OpenOptions};
 use mezu_tunnel::{Session, Stream};
 
 use crate::admission::Client;
+use crate::explain::GateLoad;
 use crate::forward::Budget;
 use crate::pick;
 use crate::places::{Place, Places};
@@ -134,6 +136,19 @@ impl Gates {
             ways.local.borrow_mut().retain(|way| !Rc::ptr_eq(&way.gate, gate));
             ways.reach.part(self.worker, gate.id);
         }
+    }
+
+    /// The gates here that serve a workload, and whether each takes another request of the client.
+    pub(crate) fn loads(&self, workload: WorkloadId, client: IpAddr, worker: usize) -> Vec<GateLoad> {
+        let routes = self.routes.borrow();
+        let Some(ways) = routes.get(&workload) else { return Vec::new() };
+        let load = |way: &Way| GateLoad {
+            gate: way.gate.id,
+            worker,
+            in_flight: way.gate.places.working(),
+            is_free: way.gate.places.is_free_for(Client::of(client)) && way.gate.session.is_open(),
+        };
+        ways.local.borrow().iter().map(load).collect()
     }
 
     /// Every tunnel of this worker.

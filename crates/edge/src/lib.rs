@@ -21,6 +21,7 @@ mod deadline;
 mod drain;
 mod edge;
 mod enrol;
+mod explain;
 mod forward;
 mod gate_accept;
 mod gates;
@@ -38,6 +39,7 @@ mod pick;
 mod placement;
 mod places;
 mod presence;
+mod recent;
 mod redirect;
 mod routes;
 mod serve;
@@ -48,7 +50,9 @@ pub use certs::{CertStore, Certificate};
 pub use config::EdgeConfig;
 pub use edge::{Edge, EdgeHandle, StartError};
 pub use enrol::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
-pub use routes::Uncompilable;
+pub use explain::{Explanation, GateLoad, Outcome, Question, StageVerdict, Unasked};
+pub use recent::{Decision, Passed};
+pub use routes::{Candidate, Uncompilable, Unmatched};
 
 #[cfg(test)]
 mod tests;

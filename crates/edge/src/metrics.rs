@@ -21,19 +21,31 @@ pub struct Metrics {
     workers: Box<[Arc<Counters>]>,
     /// Lines of the access log that were lost.
     log_drops: Arc<AtomicU64>,
+    snapshots_refused: AtomicU64,
 }
 
 impl Metrics {
     #[must_use]
     pub fn new(workers: usize) -> Arc<Self> {
         let workers = (0..workers).map(|_| Arc::default()).collect();
-        Arc::new(Self { workers, log_drops: Arc::default() })
+        Arc::new(Self { workers, log_drops: Arc::default(), snapshots_refused: AtomicU64::new(0) })
     }
 
     /// The counters of one worker, to be taken once, on its own thread.
     #[must_use]
     pub fn worker(&self, index: usize) -> WorkerMetrics {
         WorkerMetrics { counters: self.workers.get(index).cloned().unwrap_or_default(), here: PhantomData }
+    }
+
+    /// A snapshot could not be served from.
+    pub(crate) fn refused_snapshot(&self) {
+        self.snapshots_refused.fetch_add(1, Relaxed);
+    }
+
+    /// Snapshots that could not be served from.
+    #[must_use]
+    pub fn snapshots_refused(&self) -> u64 {
+        self.snapshots_refused.load(Relaxed)
     }
 
     /// Where the access log counts what it had to drop.

@@ -56,8 +56,12 @@ impl Worker {
 
     /// Tells the client, if it can still be told; else breaks the answer off visibly.
     pub(crate) async fn answer<X: Exchange>(&self, own: Own, watch: &mut Watch<'_>, exchange: &mut X) {
-        if let Own::Error(error) = &own {
-            watch.record.failure = Some(error.code());
+        match &own {
+            Own::Error(error) => {
+                watch.record.failure = Some(error.code());
+                watch.record.stage = error.stage();
+            }
+            Own::Reply(reply) => watch.record.stage = Some(reply.stage),
         }
         if exchange.started() {
             return exchange.abort();

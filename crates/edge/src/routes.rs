@@ -3,6 +3,7 @@
 //! Compiled off the hot path; a request looks things up in one [`Table`] that it keeps for its whole life, so that no
 //! request sees two generations. Must never keep live state of its own: that is kept by ids and outlives it.
 
+mod candidates;
 mod compile;
 mod hosts;
 mod tree;
@@ -20,9 +21,11 @@ use crate::access_log::Owner;
 use crate::answer::EdgeError;
 use crate::certs::CertStore;
 use crate::http::{BodyLength, ConnInfo};
+use crate::recent::StageSet;
 use hosts::Hosts;
 use tree::Tree;
 
+pub use candidates::{Candidate, Unmatched};
 pub(crate) use compile::Compiled;
 
 /// One generation, ready to serve from.
@@ -52,6 +55,7 @@ pub(crate) struct Route {
     pub(crate) org: OrgId,
     pub(crate) workload: WorkloadId,
     pub(crate) pipeline: Pipeline,
+    pub(crate) stages: StageSet,
     /// What is remembered of its requests, from generation to generation.
     live: Arc<RouteLive>,
     path: PathRule,
@@ -117,6 +121,15 @@ impl<'a> Routed<'a> {
         let Request { context, head, declared, now, beside, .. } = self.request;
         let Route { workload, live, pipeline, .. } = self.route;
         pipeline.permit(Subject { head, context, declared, now, workload: *workload, live, beside })
+    }
+}
+
+impl Routed<'_> {
+    /// What its route's stages would say to it.
+    pub(crate) fn explain(self) -> mezu_policy::Explanation {
+        let Request { context, head, declared, now, beside, .. } = self.request;
+        let Route { workload, live, pipeline, .. } = self.route;
+        pipeline.explain(Subject { head, context, declared, now, workload: *workload, live, beside })
     }
 }
 

@@ -58,10 +58,11 @@ impl Worker {
         exchange: &mut X,
         record: &mut Record,
     ) -> Result<(), Own> {
+        record.generation = table.generation;
         self.admit()?;
         let routed: Routed<'_> = table.route(request, &self.shared.certs)?;
         let owner = routed.route.owner();
-        record.owner = Some(owner);
+        (record.owner, record.stages) = (Some(owner), routed.route.stages);
         record.take_place(self)?;
         let permitted = routed.permit()?;
         let workload = permitted.workload();

@@ -3,13 +3,14 @@
 //! Nothing in here is locked or written while a request is served.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mezu_model::Limits;
 use mezu_tunnel::proto::{ByteBudget, Config};
 use rustls::ServerConfig;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::access_log::{AccessLog, Journal};
 use crate::admission::Admission;
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::placement::{Placement, Seat};
 use crate::presence::Presence;
 use crate::routes::Table;
-use crate::worker::Command;
+use crate::worker::{Command, Worker};
 
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
@@ -47,6 +48,10 @@ pub(crate) struct Shared {
     /// Locked when a worker starts, and taken when the last lines are waited for.
     pub(crate) access_log: Mutex<Option<AccessLog>>,
     pub(crate) mailboxes: Vec<mpsc::Sender<Command>>,
+    /// Why the newest snapshot is not served from, if it is not.
+    pub(crate) refusal: watch::Sender<Option<Arc<str>>>,
+    /// The generation that each worker serves from.
+    pub(crate) served: Vec<AtomicU64>,
     /// Client connections per worker.
     pub(crate) loads: Vec<AtomicUsize>,
     /// Set by an explicit call only, cleared by the first step of a drain.
@@ -62,6 +67,32 @@ impl Shared {
     /// Settings of a tunnel.
     pub(crate) fn tunnel_config(&self, seat: &Seat) -> Config {
         Config::new(seat.memory.clone())
+    }
+
+    /// Asks every worker, on its own thread. A worker that does not answer in time, or whose mailbox is full, is passed
+    /// over.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        question: impl Fn(&Worker) -> T + Clone + Send + 'static,
+    ) -> Vec<T> {
+        let mut answers = Vec::with_capacity(self.mailboxes.len());
+        let pending = self.mailboxes.iter().filter_map(|mailbox| {
+            let (answer, answered) = oneshot::channel();
+            let question = question.clone();
+            // Nobody listens any more: then nobody needs it.
+            let ask = move |worker: &Worker| drop(answer.send(question(worker)));
+            mailbox.try_send(Command::Ask(Box::new(ask))).ok().map(|()| answered)
+        });
+        // All are asked before the first is waited for.
+        let pending: Vec<_> = pending.collect();
+        let collect = async {
+            for answered in pending {
+                answers.extend(answered.await);
+            }
+        };
+        let _ = tokio::time::timeout(patience, collect).await;
+        answers
     }
 
     /// A worker's end of the access log.

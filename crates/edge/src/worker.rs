@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mezu_model::{Limits, ResponseHead};
@@ -25,6 +26,7 @@ use crate::http::Drain;
 use crate::listen::{self, Listeners, Place};
 use crate::metrics::WorkerMetrics;
 use crate::orgs::Orgs;
+use crate::recent::Recent;
 use crate::routes::Table;
 use crate::shared::Shared;
 
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Gate(Box<Arrival>),
     /// A request for a workload whose tunnel is there.
     Hop(Box<Hop>),
+    /// A question about what only that thread can see.
+    Ask(Box<dyn FnOnce(&Worker) + Send>),
 }
 
 /// What a worker's thread starts with.
@@ -77,6 +81,7 @@ pub(crate) struct Worker {
     /// Requests in hand.
     pub(crate) in_flight: Cell<usize>,
     pub(crate) journal: Journal,
+    pub(crate) recent: Recent,
     pub(crate) metrics: WorkerMetrics,
     spare_heads: RefCell<Vec<ResponseHead>>,
     table: RefCell<HeldTable>,
@@ -106,12 +111,15 @@ async fn work(start: Start) {
         drain: Drain::new(),
         in_flight: Cell::new(0),
         journal: shared.journal(),
+        recent: Recent::new(),
         metrics: shared.metrics.worker(index),
         spare_heads: RefCell::default(),
         table: RefCell::new(Rc::new(first)),
         stops,
         shared,
     });
+    // It may be a later one than the edge was started with.
+    worker.serves(worker.table().generation);
     let house = Scope::new();
     let clock = Rc::clone(&worker);
     spawn_local(&house, "deadlines", async move { clock.deadlines.run().await });
@@ -183,6 +191,7 @@ impl Worker {
             match command {
                 Command::Client(socket, place) => listen::adopt(&self, socket, place),
                 Command::Gate(arrival) => gate_accept::settle(&self, *arrival),
+                Command::Ask(question) => question(&self),
                 Command::Hop(request) => {
                     let worker = Rc::clone(&self);
                     spawn_local(&self.stops.clients, "hop", async move { hop::carry(&worker, *request).await });
@@ -196,7 +205,15 @@ impl Worker {
         while tables.changed().await.is_ok() {
             let table = Arc::clone(&tables.borrow_and_update());
             self.table.replace(Rc::new(Arc::clone(&table)));
+            self.serves(table.generation);
             gate_accept::close_revoked(&self, &table);
+        }
+    }
+
+    /// Every request that comes to this worker from now on is served from this generation, or a later one.
+    fn serves(&self, generation: u64) {
+        if let Some(served) = self.shared.served.get(self.index) {
+            served.store(generation, Ordering::Relaxed);
         }
     }
 

@@ -152,13 +152,18 @@ fn check_routes(
             found.push(Problem::Duplicate { what: "route for", id: format!("{}{}", route.host, route.path) });
         }
         if !is_known(route)
-            && let Err(invalid) = mezu_policy::Pipeline::compile(&route.pipeline) {
+            && let Err(invalid) = mezu_policy::Pipeline::compile(&route.pipeline)
+        {
             found.push(Problem::Pipeline { route: route.id, reason: invalid.to_string() });
         }
         let Some(&org) = owners.get(&route.workload) else {
             found.push(dangling("route", route.id, route.workload));
             continue;
         };
+        // Another org's workload is as good as none: nothing of it is told.
+        for target in route.pipeline.workloads().filter(|target| owners.get(target) != Some(&org)) {
+            found.push(dangling("route", route.id, target));
+        }
         *per_org.entry(org).or_default() += 1;
         if *hosts.entry(&route.host).or_insert(org) != org {
             found.push(Problem::HostOfTwoOrgs { host: route.host.clone() });

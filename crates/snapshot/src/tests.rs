@@ -89,6 +89,24 @@ fn every_cross_reference_is_checked() {
 }
 
 #[test]
+fn a_stage_leads_to_workloads_of_its_routes_org_only() {
+    let split = |ids: &[u8]| {
+        let to: Vec<_> =
+            ids.iter().map(|n| serde_json::json!({ "workload": workload(*n), "weight": u32::from(*n == 1) })).collect();
+        serde_json::from_value::<PipelineSpec>(serde_json::json!({ "split": { "to": to } })).unwrap()
+    };
+    let mut snapshot = good();
+    snapshot.routes[0].pipeline = split(&[1]);
+    assert_eq!(snapshot.check(), Ok(()));
+    // One that is not there, and one of another org, even if nothing would be sent to it.
+    for stranger in [9, 2] {
+        let problem = first_problem(|s| s.routes[0].pipeline = split(&[1, stranger]));
+        let expected = workload(stranger).to_string();
+        assert!(matches!(&problem, Problem::Dangling { target, .. } if *target == expected), "{problem}");
+    }
+}
+
+#[test]
 fn a_hostname_has_one_owner() {
     let problem = first_problem(|s| {
         s.routes[1].host = s.routes[0].host.clone();

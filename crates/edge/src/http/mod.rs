@@ -3,6 +3,7 @@
 //! Must never: guess at framing, forward a field the client may not set, hold a buffer for an idle connection,
 //! or know anything of routes and workloads.
 
+pub(crate) mod asked;
 mod date;
 mod drain;
 pub mod exchange;

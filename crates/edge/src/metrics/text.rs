@@ -28,6 +28,10 @@ impl Collector for Metrics {
         self.requests(&mut page)?;
         self.connections(&mut page)?;
         self.gates(&mut page)?;
+        let refused = self.snapshots_refused();
+        let mut bad =
+            page.family("snapshots_refused", "Snapshots that could not be served from", MetricType::Counter)?;
+        bad.encode_counter::<NoLabelSet, _, u64>(&refused, None)?;
         let drops = self.log_drops.load(Relaxed);
         let mut lost = page.family("access_log_dropped", "Lines that the access log lost", MetricType::Counter)?;
         lost.encode_counter::<NoLabelSet, _, u64>(&drops, None)

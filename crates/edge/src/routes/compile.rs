@@ -11,6 +11,7 @@ use mezu_snapshot::{RouteEntry, Snapshot, WorkloadEntry};
 
 use super::hosts::Hosts;
 use super::{Host, Key, Route, Table, Uncompilable};
+use crate::recent::StageSet;
 
 /// A table and the snapshot that it was made from.
 #[derive(Debug, Clone)]
@@ -94,6 +95,7 @@ fn compile_hosts<'s>(
             id: entry.id,
             org,
             workload: entry.workload,
+            stages: StageSet::of(&pipeline),
             live: live.of(entry.id, &pipeline),
             pipeline,
             path: entry.path.clone(),

@@ -102,7 +102,8 @@ fn the_tree_finds_what_a_walk_along_the_order_finds() {
         }
     }
     paths.retain(|path| path.parse::<PathRule>().is_ok());
-    let asked = ["/", "*", "/a", "/b", "/c", "/a/", "/a/b", "/b/a", "/c/c", "/a/b/", "/a/a/b", "/a/c/b", "/b/c/c", "/a/b/a/b"];
+    let asked =
+        ["/", "*", "/a", "/b", "/c", "/a/", "/a/b", "/b/a", "/c/c", "/a/b/", "/a/a/b", "/a/c/b", "/b/c/c", "/a/b/a/b"];
     let mut state: u64 = 7;
     let mut random = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

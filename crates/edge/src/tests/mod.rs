@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod answers;
+mod asks;
 mod door;
 mod drain;
 mod forward;
@@ -10,6 +11,7 @@ mod hops;
 mod limits;
 pub(crate) mod panics;
 mod patience;
+mod poison;
 mod resend;
 mod silence;
 mod world;

@@ -198,6 +198,9 @@ impl Ops {
         if let Some(fault) = self.publisher.fault() {
             warnings.push(format!("changes are not published: {fault}"));
         }
+        if let Some(refusal) = self.live.edge().and_then(mezu_edge::EdgeHandle::refusal) {
+            warnings.push(format!("the edge does not serve from the newest snapshot: {refusal}"));
+        }
         if let Some(error) = self.publisher.unsaved() {
             warnings.push(format!(
                 "the newest snapshot is not on disk ({error}): after a restart without the store, revoked keys would \

@@ -42,7 +42,8 @@ fn the_most_specific_comes_first_unless_ordered_by_hand() {
     ];
     let mut sorted: Vec<&RouteEntry> = expected.iter().rev().collect();
     sorted.sort_by_cached_key(|route| route.order());
-    let texts = |routes: &[&RouteEntry]| routes.iter().map(|one| format!("{} {}", one.id, one.path)).collect::<Vec<_>>();
+    let texts =
+        |routes: &[&RouteEntry]| routes.iter().map(|one| format!("{} {}", one.id, one.path)).collect::<Vec<_>>();
     assert_eq!(texts(&sorted), texts(&expected.iter().collect::<Vec<_>>()));
 }
 
@@ -65,7 +66,8 @@ fn what_can_never_be_reached_is_told_with_what_stands_before_it() {
     ];
     for (routes, expected) in table {
         let id = |n| RouteId::from_bytes([n; 16]);
-        let expected: Vec<_> = expected.map(|(route, by)| Shadowed { route: id(route), by: id(by) }).into_iter().collect();
+        let expected: Vec<_> =
+            expected.map(|(route, by)| Shadowed { route: id(route), by: id(by) }).into_iter().collect();
         let texts: Vec<_> = routes.iter().map(|one| one.path.to_string()).collect();
         assert_eq!(shadowed(&routes), expected, "{texts:?}");
     }

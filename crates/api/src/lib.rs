@@ -3,15 +3,22 @@
 //! Inputs refuse unknown fields, so that a misspelt one is not silently left out. The [`utoipa::ToSchema`] of each type
 //! is the source of `openapi/v1.json`. Nothing here does anything: there is no I/O and no rule but a type's own form.
 
+pub mod account;
 pub mod audit;
+pub mod draft;
+pub mod hostname;
 pub mod invitation;
+pub mod key;
 pub mod member;
 pub mod org;
 pub mod paths;
+pub mod publish;
+pub mod route;
 pub mod schema;
 pub mod session;
 pub mod setup;
 pub mod token;
+pub mod workload;
 
 mod code;
 mod page;

@@ -49,3 +49,21 @@ texts! {
     Role = |text| text.enum_values(Some(["viewer", "editor", "admin", "owner"]))
         .description(Some("What a member may do in an org. Each role may do what those before it may."));
 }
+
+/// The capabilities of a route: the schema is that of `mezu_policy`.
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline;
+
+impl PartialSchema for Pipeline {
+    fn schema() -> RefOr<Schema> {
+        let about = "The capabilities that are switched on, each with its settings, such as \
+            {\"body_limit\": {\"bytes\": 1048576}}. docs/capabilities tells of each.";
+        ObjectBuilder::new().schema_type(Type::Object).description(Some(about)).into()
+    }
+}
+
+impl ToSchema for Pipeline {
+    fn name() -> Cow<'static, str> {
+        "Pipeline".into()
+    }
+}

@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use mezu_model::{Hostname, WorkloadId};
+
 /// A future in a box, so that [`EdgeView`] can be an object.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -22,4 +24,16 @@ pub trait EdgeView: Send + Sync + 'static {
 
     /// The generation that is served now.
     fn generation(&self) -> u64;
+
+    /// Gates that serve a workload now.
+    fn gates(&self, workload: WorkloadId) -> usize;
+
+    /// The domain under which workloads get their names.
+    fn base_domain(&self) -> &Hostname;
+
+    /// The public URL of a host and path.
+    fn url(&self, host: &Hostname, path: &str) -> String;
+
+    /// What keeps clients from reaching a host as things stand, such as a certificate that is not for it.
+    fn warning(&self, host: &Hostname) -> Option<String>;
 }

@@ -12,7 +12,9 @@
 
 pub mod auth;
 pub mod http;
+pub mod names;
 pub mod ops;
+pub mod rounds;
 
 mod control;
 mod edge_view;

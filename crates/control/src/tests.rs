@@ -2,7 +2,9 @@
 
 mod document;
 mod lasting;
+mod machines;
 mod org;
 mod people;
 mod refusals;
+mod routes;
 mod world;

@@ -60,3 +60,12 @@ pub(crate) struct SessionPath {
     #[param(pattern = "^[0-9a-f]{32}$")]
     id: String,
 }
+
+/// The hostname in the path, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct NamePath {
+    /// The hostname.
+    #[param(value_type = schema::Hostname)]
+    id: String,
+}

@@ -10,14 +10,21 @@ mod operations;
 mod params;
 mod render;
 
+mod account;
 mod audit;
+mod draft;
+mod hostname;
 mod invitation;
+mod key;
 mod me;
 mod member;
 mod org;
+mod publish;
+mod route;
 mod session;
 mod setup;
 mod token;
+mod workload;
 
 pub use body::Body;
 pub use document::document;
@@ -40,6 +47,13 @@ fn operations() -> Operations {
     let all = member::add(all);
     let all = invitation::add(all);
     let all = token::add(all);
+    let all = workload::add(all);
+    let all = account::add(all);
+    let all = key::add(all);
+    let all = hostname::add(all);
+    let all = route::add(all);
+    let all = draft::add(all);
+    let all = publish::add(all);
     audit::add(all)
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use mezu_api::paths::{BASE, COOKIE};
-use mezu_model::{MemberId, OrgId, Role};
+use mezu_model::{Hostname, MemberId, OrgId, Role, WorkloadId};
 use mezu_runtime::Scope;
 use mezu_store::{NewEvent, NewMember, NewSession, Store};
 use serde_json::Value;
@@ -18,10 +18,18 @@ use crate::http::Source;
 use crate::{Control, EdgeView, Parts, Pending, Publication};
 
 /// An edge that serves whatever it is given, unless it is told to be late.
-#[derive(Default)]
 pub(super) struct Edge {
+    pub(super) base: Hostname,
+    pub(super) gates: std::sync::Mutex<Vec<WorkloadId>>,
     pub(super) generation: AtomicU64,
     pub(super) late: std::sync::atomic::AtomicBool,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        let (generation, late) = Default::default();
+        Self { base: "edge.test".parse().unwrap(), gates: std::sync::Mutex::default(), generation, late }
+    }
 }
 
 impl EdgeView for Edge {
@@ -33,6 +41,22 @@ impl EdgeView for Edge {
 
     fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
+    }
+
+    fn gates(&self, workload: WorkloadId) -> usize {
+        self.gates.lock().unwrap().iter().filter(|one| **one == workload).count()
+    }
+
+    fn base_domain(&self) -> &Hostname {
+        &self.base
+    }
+
+    fn url(&self, host: &Hostname, path: &str) -> String {
+        format!("https://{host}{path}")
+    }
+
+    fn warning(&self, host: &Hostname) -> Option<String> {
+        (!host.is_under(&self.base)).then(|| format!("no certificate is for {host}"))
     }
 }
 

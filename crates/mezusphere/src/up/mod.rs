@@ -221,11 +221,14 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
         started_at,
     };
     let draining = Arc::new(AtomicBool::new(false));
-    let seen = edge_view::Seen { publisher: publisher.clone(), live: live.clone() };
+    let (seen, proofs) = (place.clone(), Arc::clone(&certificates));
+    let seen =
+        edge_view::Seen { publisher: publisher.clone(), live: live.clone(), certificates: proofs, place: seen };
     let names = vec![place.base.clone()];
     let control =
         Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, scope: scope.clone(), seal });
     control.sweep();
+    go_rounds(scope, &control);
     let ops = Arc::new(Ops { store, publisher, live, certificates, org, place, draining });
     let admin_router = admin::router(Arc::clone(&ops)).fallback_service(mezu_control::http::router(&control));
     let operators = mezu_control::http::operator_router(&control);
@@ -233,6 +236,17 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     local_http::serve(scope, "admin", admin, admin_router);
     local_http::serve(scope, "socket", socket, socket_router);
     Ok(Running { ops, scope: scope.clone(), first_key, notes, drain_timeout: settings.drain_timeout, data })
+}
+
+/// Publishes by the clock, until the instance stops.
+fn go_rounds(scope: &Scope, control: &Control) {
+    let (task, control) = (scope.clone(), control.clone());
+    mezu_runtime::spawn(scope, "rounds", async move {
+        tokio::select! {
+            () = task.stopping() => {}
+            () = mezu_control::rounds::run(&control) => {}
+        }
+    });
 }
 
 async fn start_edge(

@@ -60,6 +60,12 @@ impl Headers {
         Self { text: Vec::with_capacity(text), fields: Vec::with_capacity(fields) }
     }
 
+    /// Makes room for so many more, in one step.
+    pub fn reserve(&mut self, text: usize, fields: usize) {
+        self.text.reserve(text);
+        self.fields.reserve(fields);
+    }
+
     /// Empties the list, keeping what it has allocated.
     pub fn clear(&mut self) {
         self.text.clear();

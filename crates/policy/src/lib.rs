@@ -28,6 +28,7 @@ pub mod rate_limit;
 pub mod redirect;
 pub mod respond;
 pub mod rewrite;
+pub mod split;
 mod stage;
 mod template;
 
@@ -55,6 +56,8 @@ pipeline::capabilities! {
         concurrency,
         // Behind all that judges what the client sent; those before it know the path that was asked for.
         rewrite,
+        // Behind all that may refuse: nobody is assigned a workload who gets to none.
+        split,
         // Last: it writes what the workload sees, after everything else has judged what the client sent.
         headers,
 }

@@ -204,6 +204,13 @@ macro_rules! capabilities {
             )+
         }
 
+        impl PipelineSpec {
+            /// The workloads that its stages name: each must be one of the route's organisation.
+            pub fn workloads(&self) -> impl Iterator<Item = mezu_model::WorkloadId> {
+                self.split.iter().flat_map(|split| &split.to).map(|target| target.workload)
+            }
+        }
+
         /// The JSON schema (draft 2020-12) of a [`PipelineSpec`].
         #[must_use]
         pub fn schema() -> serde_json::Value {

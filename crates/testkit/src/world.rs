@@ -119,7 +119,17 @@ impl World {
 
     /// Starts one more Warpgate for the same workload and waits until it is registered.
     pub async fn add_gate(&mut self) -> Result<()> {
-        let mut gate = self.start_gate()?;
+        let gate = self.start_gate()?;
+        self.wait_for(gate).await
+    }
+
+    /// Starts a Warpgate for another workload and waits until it is registered.
+    pub async fn add_gate_for(&mut self, name: &str, workload: &Workload) -> Result<()> {
+        let gate = self.start_gate_for(name, workload.address().to_string())?;
+        self.wait_for(gate).await
+    }
+
+    async fn wait_for(&mut self, mut gate: Process) -> Result<()> {
         let ready =
             until("the gate", async || gate.ensure_running().is_err() || gate.said().contains("https://")).await;
         ready.with_context(|| format!("warpgate: {}\nedge: {}", gate.said(), self.edge.said()))?;
@@ -130,9 +140,13 @@ impl World {
 
     /// Starts one more Warpgate without waiting for it.
     pub fn start_gate(&mut self) -> Result<Process> {
-        self.started += 1;
         let target = self.plan.target.clone().unwrap_or_else(|| self.workload.address().to_string());
-        let mut arguments = vec!["http".into(), target, "--name".into(), NAME.into()];
+        self.start_gate_for(NAME, target)
+    }
+
+    fn start_gate_for(&mut self, name: &str, target: String) -> Result<Process> {
+        self.started += 1;
+        let mut arguments = vec!["http".into(), target, "--name".into(), name.into()];
         arguments.extend(["--edge".into(), format!("{BASE_DOMAIN}:{}", self.target.address.port())]);
         arguments.extend(["--ca".into(), self.path("data/ca.pem"), "--key-file".into(), self.path("data/first-key")]);
         arguments.extend(self.plan.gate_arguments.iter().cloned());

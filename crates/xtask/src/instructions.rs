@@ -39,6 +39,20 @@ const PATHS: &[Path] = &[
         arguments: &[],
         budget: 13_500,
     },
+    Path {
+        what: "policy: a route without stages",
+        package: "mezu-policy",
+        example: "pipeline_cost",
+        arguments: &["0"],
+        budget: 450,
+    },
+    Path {
+        what: "policy: five stages, of which two write on every answer",
+        package: "mezu-policy",
+        example: "pipeline_cost",
+        arguments: &["5"],
+        budget: 3_700,
+    },
 ];
 
 const FEW: u64 = 2_000;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use mezu_testkit::world::{BASE_DOMAIN, NAME};
-use mezu_testkit::{Protocol, Request, Step, Target, World, until};
+use mezu_testkit::{Protocol, Request, Step, Target, Workload, World, until};
 
 use crate::matrix;
 
@@ -13,7 +13,8 @@ matrix!(
     pages_of_other_sites,
     too_many_requests,
     too_many_at_once,
-    paths_are_rewritten
+    paths_are_rewritten,
+    requests_are_dealt_out,
 );
 
 /// Adds a route with these capabilities, and waits until it is served.
@@ -98,7 +99,7 @@ async fn pages_of_other_sites(protocol: Protocol) -> Result<()> {
     let world = World::start().await?;
     let rules = r#"cors={ "origins": ["https://app.example"], "credentials": true }"#;
     let limit = r#"body_limit={ "bytes": 4 }"#;
-    let target = route(&world, "api", &[rules, limit]).await?;
+    let target = route(&world, "app", &[rules, limit]).await?;
     let mut client = target.client(protocol).await?;
     let before = world.workload.count();
     let ask = |origin: &str| {
@@ -182,5 +183,38 @@ async fn paths_are_rewritten(protocol: Protocol) -> Result<()> {
     assert_eq!((answer.header("x-frame-options"), answer.header("server")), (Some("DENY"), None));
     let seen = world.workload.seen_at("/app/cart").pop().expect("a request at the workload");
     assert_eq!(seen.target(), "/app/cart?id=1");
+    Ok(())
+}
+
+async fn requests_are_dealt_out(protocol: Protocol) -> Result<()> {
+    let mut world = World::start().await?;
+    let canary = Workload::start().await?;
+    world.add_gate_for("canary", &canary).await?;
+    let listed: serde_json::Value = serde_json::from_str(&world.administer(&["workload", "list", "--json"]).await?)?;
+    let id = |name: &str| {
+        let found = listed.as_array().and_then(|all| all.iter().find(|one| one["name"] == name));
+        found.and_then(|one| one["id"].as_str()).expect("a workload with an id").to_owned()
+    };
+    let to = format!(r#"[{{"workload":"{}","weight":1}},{{"workload":"{}","weight":1}}]"#, id(NAME), id("canary"));
+    let target = route(&world, "both", &[&format!(r#"split={{ "to": {to} }}"#)]).await?;
+    let (old, new) = (world.workload.count(), canary.count());
+    let mut client = target.client(protocol).await?;
+    let mut cookies = Vec::new();
+    for _ in 0..30 {
+        let answer = client.get("/").await?;
+        let cookie = answer.header("set-cookie").expect("a cookie");
+        assert!(cookie.ends_with("; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax"), "{cookie}");
+        cookies.push(cookie.split(';').next().unwrap_or_default().to_owned());
+    }
+    let (to_old, to_new) = (world.workload.count() - old, canary.count() - new);
+    assert!(to_old > 0 && to_new > 0 && to_old + to_new == 30, "{to_old} and {to_new}");
+    // With the cookie of the last visit all go to one of them.
+    let (old, new) = (world.workload.count(), canary.count());
+    for _ in 0..10 {
+        let answer = client.send(Request::get("/").header("cookie", &cookies[0])).await?;
+        assert_eq!((answer.status, answer.header("set-cookie")), (200, None));
+    }
+    let counts = [world.workload.count() - old, canary.count() - new];
+    assert!(counts.contains(&0) && counts.contains(&10), "{counts:?}");
     Ok(())
 }

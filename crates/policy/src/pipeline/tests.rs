@@ -158,6 +158,9 @@ fn full() -> PipelineSpec {
         },
         "concurrency": { "requests": 10 },
         "rewrite": { "strip_prefix": "/a", "pattern": "b", "replacement": "c", "add_prefix": "/d" },
+        "split": {
+            "to": [{ "workload": WORKLOAD, "weight": 1 }], "sticky": "cookie", "cookie": "__Host-a", "max_age": 60
+        },
         "headers": { "request": changes, "response": changes, "security": {
             "hsts": 1, "hsts_subdomains": true, "nosniff": true, "frames": "deny", "referrer": "none", "csp": "strict",
             "hide_software": true

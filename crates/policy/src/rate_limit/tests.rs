@@ -60,6 +60,17 @@ fn each_key_has_a_bucket_of_its_own() {
             vec![cookie("sid=1"), cookie("x=1; sid=2"), cookie("sid=1; x=2")],
             vec![true, true, false],
         ),
+        // Which of two would be counted and which believed is not for the client to choose: by address.
+        (
+            with("header", "x-api-key"),
+            vec![header("made up").header("x-api-key", "a"), header("another").header("x-api-key", "a"), header("a")],
+            vec![true, false, true],
+        ),
+        (
+            with("cookie", "sid"),
+            vec![cookie("sid=made up; sid=1"), cookie("sid=another").header("cookie", "sid=1"), cookie("sid=1")],
+            vec![true, false, true],
+        ),
         (
             json!({ "requests": 1, "per": 60, "key": "route" }),
             vec![from("192.0.2.1"), from("192.0.2.2")],

@@ -129,6 +129,10 @@ fn cookies_are_mapped_back() {
         (&strip, "path=/; Secure", "path=/; Secure"),
         (&both, "a=1; Path=/app/cart", "a=1; Path=/shop/cart"),
         (&both, "a=1; Path=/", "a=1; Path=/"),
+        // Browsers refuse one that begins so and has another path.
+        (&strip, "__Host-a=1; Secure; Path=/", "__Host-a=1; Secure; Path=/"),
+        (&strip, "__host-a=1; Secure; Path=/", "__host-a=1; Secure; Path=/"),
+        (&strip, "__Host-Http-a=1; Secure; Path=/", "__Host-Http-a=1; Secure; Path=/"),
     ];
     for (spec, cookie, expected) in table {
         let fields = [("set-cookie", cookie), ("x-a", "1"), ("set-cookie", "b=2")];

@@ -1,0 +1,112 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::HashMap;
+
+use mezu_model::{RayId, WorkloadId};
+use serde_json::{Value, json};
+
+use crate::case::{Case, fault, pipeline, values};
+
+const OLD: WorkloadId = WorkloadId::from_bytes([1; 16]);
+const NEW: WorkloadId = WorkloadId::from_bytes([2; 16]);
+const OFF: WorkloadId = WorkloadId::from_bytes([3; 16]);
+
+fn split(weights: &[(WorkloadId, u32)], sticky: &str) -> Value {
+    let to: Vec<_> = weights.iter().map(|(id, weight)| json!({ "workload": id, "weight": weight })).collect();
+    json!({ "split": { "to": to, "sticky": sticky } })
+}
+
+fn ray(n: u64) -> Case {
+    let mut case = Case::get("/");
+    case.context.ray = RayId(u128::from(n));
+    case
+}
+
+#[test]
+fn each_workload_gets_its_share_and_none_without_weight_gets_anything() {
+    let weights = [(OLD, 90), (OFF, 0), (NEW, 10)];
+    let by_address = |n: u64| Case::get("/").from(&format!("10.0.{}.{}", n / 250, n % 250 + 1));
+    let by_network = |n: u64| Case::get("/").from(&format!("2001:db8:{n:x}::1"));
+    let table: [(&str, &dyn Fn(u64) -> Case); 3] =
+        [("cookie", &ray), ("address", &by_address), ("address", &by_network)];
+    for (sticky, case) in table {
+        let pipeline = pipeline(split(&weights, sticky));
+        let mut got: HashMap<WorkloadId, u32> = HashMap::new();
+        for n in 0..10_000 {
+            *got.entry(case(n).permit(&pipeline).unwrap().workload()).or_default() += 1;
+        }
+        assert_eq!(got.get(&OFF), None);
+        assert!((850..1150).contains(&got[&NEW]), "{sticky}: {got:?}");
+    }
+}
+
+#[test]
+fn a_visitor_stays_where_his_cookie_says() {
+    let pipeline = pipeline(split(&[(OLD, 50), (NEW, 50)], "cookie"));
+    for n in 0..100 {
+        let mut first = ray(n);
+        let workload = first.permit(&pipeline).unwrap().workload();
+        let cookie = values(&first.beside.reply, "set-cookie").remove(0);
+        let (pair, rest) = cookie.split_once(';').unwrap();
+        assert_eq!(rest, " Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax");
+        for later in 0..10 {
+            let mut again = ray(1000 + later).header("cookie", &format!("a=b; {pair}"));
+            assert_eq!(again.permit(&pipeline).unwrap().workload(), workload);
+            assert!(again.beside.reply.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_cookie_leads_to_no_workload_without_weight_and_to_none_that_is_not_there() {
+    let both = pipeline(split(&[(OLD, 1), (NEW, 1)], "cookie"));
+    let cookies = (0..50).map(|n| {
+        let mut case = ray(n);
+        case.permit(&both).unwrap();
+        values(&case.beside.reply, "set-cookie").remove(0).split(';').next().unwrap().to_owned()
+    });
+    let off = pipeline(split(&[(OLD, 1), (NEW, 0)], "cookie"));
+    for cookie in cookies.chain([format!("__Host-mezu-split={OFF}"), "__Host-mezu-split=\"x".into()]) {
+        let mut case = ray(5).header("cookie", &cookie);
+        assert_eq!(case.permit(&off).unwrap().workload(), OLD, "{cookie}");
+    }
+}
+
+#[test]
+fn one_network_stays_together_without_a_cookie() {
+    let pipeline = pipeline(split(&[(OLD, 50), (NEW, 50)], "address"));
+    let of = |client: &str| {
+        let mut case = Case::get("/").from(client);
+        let workload = case.permit(&pipeline).unwrap().workload();
+        assert!(case.beside.reply.is_empty());
+        workload
+    };
+    for n in 0..50 {
+        assert_eq!(of(&format!("2001:db8:{n:x}::1")), of(&format!("2001:db8:{n:x}:0:ffff::2")));
+        assert_eq!(of(&format!("192.0.2.{n}")), of(&format!("::ffff:192.0.2.{n}")));
+    }
+}
+
+#[test]
+fn wrong_specs_say_where() {
+    let with = |more: Value| {
+        let mut spec = split(&[(OLD, 1)], "cookie");
+        spec["split"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let many: Vec<_> = (0..17).map(|n| (WorkloadId::from_bytes([n; 16]), 1)).collect();
+    let table = [
+        (split(&[], "cookie"), "split.to"),
+        (split(&many, "cookie"), "split.to"),
+        (split(&[(OLD, 0), (NEW, 0)], "cookie"), "split.to"),
+        (split(&[(OLD, 10_001)], "cookie"), "split.to[0].weight"),
+        (split(&[(OLD, 1), (OLD, 2)], "cookie"), "split.to[1].workload"),
+        (with(json!({ "cookie": "a;b" })), "split.cookie"),
+        (with(json!({ "cookie": "a\r\nb" })), "split.cookie"),
+        (with(json!({ "max_age": 0 })), "split.max_age"),
+        (with(json!({ "max_age": 31_536_001 })), "split.max_age"),
+    ];
+    for (spec, at) in table {
+        assert_eq!(fault(spec.clone()), at, "{spec}");
+    }
+}

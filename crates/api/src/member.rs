@@ -33,6 +33,15 @@ pub struct MemberPatch {
     pub role: Role,
 }
 
+/// A member's new password, from the operator. Shown once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reset {
+    #[schema(value_type = schema::Id)]
+    pub member: MemberId,
+    /// To be changed by the member. Null in the answer to a repeated request.
+    pub password: Option<String>,
+}
+
 /// Who is asking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {

@@ -92,6 +92,42 @@ impl Change {
         self.heard().run(sql, args![id, name]).await.or_taken(|| StoreError::Taken { what: NOUN })?;
         self.org(id).await
     }
+
+    /// Deletes an org in which nothing is served any more, with its people's places, tokens and invitations, its service
+    /// accounts, drafts and record of publishes. Its audit events stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Stale`], [`StoreError::InUse`] while it has routes, workloads, hostnames
+    /// (those given up are kept back for a while, see [`crate::QUARANTINE`]) or live keys, or the database's.
+    pub async fn delete_org(&mut self, id: OrgId, expected: Option<i64>) -> Result<(), StoreError> {
+        const NEEDED_BY: [(&str, &str); 4] = [
+            ("SELECT count(*) AS n FROM routes WHERE org_id = $1", "routes"),
+            ("SELECT count(*) AS n FROM workloads WHERE org_id = $1", "workloads"),
+            ("SELECT count(*) AS n FROM hostnames WHERE org_id = $1", "hostnames, also those given up lately"),
+            ("SELECT count(*) AS n FROM keys WHERE org_id = $1 AND revoked_at IS NULL", "live keys"),
+        ];
+        // What refers to others first.
+        const GOES_ALONG: [&str; 8] = [
+            "DELETE FROM keys WHERE org_id = $1",
+            "DELETE FROM accounts WHERE org_id = $1",
+            "DELETE FROM drafts WHERE org_id = $1",
+            "DELETE FROM publishes WHERE org_id = $1",
+            "DELETE FROM tokens WHERE org_id = $1",
+            "DELETE FROM invitations WHERE org_id = $1",
+            "DELETE FROM memberships WHERE org_id = $1",
+            "DELETE FROM orgs WHERE id = $1",
+        ];
+        check_version(NOUN, self.org(id).await?.version, expected)?;
+        for (sql, by) in NEEDED_BY {
+            if self.tx.count(sql, args![id]).await? > 0 {
+                return Err(StoreError::InUse { what: NOUN, by });
+            }
+        }
+        for sql in GOES_ALONG {
+            self.heard().run(sql, args![id]).await?;
+        }
+        Ok(())
+    }
 }
 
 pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<OrgEntry>, StoreError> {

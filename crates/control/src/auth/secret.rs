@@ -13,6 +13,9 @@ pub(crate) const SETUP: Kind = Kind { prefix: "mzs_set_", length: 43 };
 /// Sessions.
 pub(crate) const SESSION: Kind = Kind { prefix: "mzs_ses_", length: 43 };
 
+/// Passwords that the operator hands out.
+pub(crate) const PASSWORD: Kind = Kind { prefix: "mzs_pwd_", length: 30 };
+
 /// A kind of secret: its prefix, by which scanners find leaked ones, and the number of its random characters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {

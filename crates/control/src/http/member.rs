@@ -1,14 +1,14 @@
 //! Members over HTTP.
 
 use axum::extract::State;
-use mezu_api::member::{Member, MemberPatch};
+use mezu_api::member::{Member, MemberPatch, Reset};
 use mezu_api::{Page, Permission};
 use mezu_model::MemberId;
 use utoipa_axum::routes;
 
-use super::described::{IdPath, IfMatchHeader, ListQuery, OrgPath};
+use super::described::{IdPath, IdempotencyHeader, IfMatchHeader, ListQuery, OrgPath};
 use super::{Body, Id, IfMatch, Operations, Paged};
-use crate::auth::OrgScope;
+use crate::auth::{Caller, OrgScope};
 use crate::{Answer, Control, ops};
 
 pub(crate) fn add(all: Operations) -> Operations {
@@ -16,6 +16,9 @@ pub(crate) fn add(all: Operations) -> Operations {
         .add("member.read", Permission::MemberRead, routes!(read))
         .add("member.update", Permission::MemberWrite, routes!(update))
         .add("member.delete", Permission::MemberWrite, routes!(delete))
+        .add("member.disable", Permission::Operate, routes!(disable))
+        .add("member.enable", Permission::Operate, routes!(enable))
+        .add("member.reset", Permission::Operate, routes!(reset))
 }
 
 /// The members of an org
@@ -55,4 +58,25 @@ async fn delete(
     IfMatch(expected): IfMatch,
 ) -> Answer<()> {
     ops::member::delete(&control, &scope, id, expected).await
+}
+
+/// Keep a member from signing in
+#[utoipa::path(post, path = "/members/{id}/disable", params(IdPath, IdempotencyHeader), responses((status = 204)))]
+async fn disable(State(control): State<Control>, caller: Caller, Id(id): Id<MemberId>) -> Answer<()> {
+    ops::member::disable(&control, &caller, id).await
+}
+
+/// Let a member sign in again
+#[utoipa::path(post, path = "/members/{id}/enable", params(IdPath, IdempotencyHeader), responses((status = 204)))]
+async fn enable(State(control): State<Control>, caller: Caller, Id(id): Id<MemberId>) -> Answer<()> {
+    ops::member::enable(&control, &caller, id).await
+}
+
+/// Give a member a new password, and take the second factor away
+///
+/// The answer holds the password, once.
+#[utoipa::path(post, path = "/members/{id}/reset", params(IdPath, IdempotencyHeader),
+    responses((status = 200, body = Reset)))]
+async fn reset(State(control): State<Control>, caller: Caller, Id(id): Id<MemberId>) -> Answer<Reset> {
+    ops::member::reset(&control, &caller, id).await
 }

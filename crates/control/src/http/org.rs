@@ -15,6 +15,7 @@ pub(crate) fn add(all: Operations) -> Operations {
         .add("org.create", Permission::Operate, routes!(create))
         .add("org.read", Permission::OrgRead, routes!(read))
         .add("org.update", Permission::OrgWrite, routes!(update))
+        .add("org.delete", Permission::OrgWrite, routes!(delete))
 }
 
 /// The orgs that the asker can see
@@ -46,4 +47,12 @@ async fn update(
     Body(patch): Body<OrgPatch>,
 ) -> Answer<Org> {
     ops::org::update(&control, &scope, patch, expected).await
+}
+
+/// Delete an org
+///
+/// Nothing may be served in it any more: no routes, workloads, hostnames or live keys. Its audit events stay.
+#[utoipa::path(delete, path = "/orgs/{org}", params(OrgPath, IfMatchHeader), responses((status = 204)))]
+async fn delete(State(control): State<Control>, scope: OrgScope, IfMatch(expected): IfMatch) -> Answer<()> {
+    ops::org::delete(&control, &scope, expected).await
 }

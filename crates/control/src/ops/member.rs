@@ -1,12 +1,12 @@
 //! Members of an org and their roles. Nobody gives or takes what is above the own role.
 
-use mezu_api::member::{Member, MemberPatch};
+use mezu_api::member::{Member, MemberPatch, Reset};
 use mezu_api::{Code, Page};
 use mezu_model::{MemberId, Role};
 use mezu_store::{Membership, Slice};
 
 use super::{seen, time};
-use crate::auth::OrgScope;
+use crate::auth::{Caller, OrgScope, secret};
 use crate::{Answer, Control, Refused, Reply};
 
 /// The members of the org.
@@ -46,6 +46,33 @@ pub(crate) async fn delete(control: &Control, scope: &OrgScope, id: MemberId, ex
     change.remove_membership(scope.org(), id, expected).await?;
     let event = scope.event(id).with(seen(&before), None);
     control.commit(change, scope, event, Reply::done()).await
+}
+
+/// Keeps a member from signing in and ends its sessions and tokens' power, in every org.
+pub(crate) async fn disable(control: &Control, caller: &Caller, id: MemberId) -> Answer<()> {
+    let mut change = control.change().await?;
+    change.disable_member(id).await?;
+    control.commit(change, caller, caller.event(id), Reply::done()).await
+}
+
+/// Lets a member sign in again.
+pub(crate) async fn enable(control: &Control, caller: &Caller, id: MemberId) -> Answer<()> {
+    let mut change = control.change().await?;
+    change.enable_member(id).await?;
+    control.commit(change, caller, caller.event(id), Reply::done()).await
+}
+
+/// Gives a member a new password, and takes the second factor and all sessions away: for who has lost them.
+pub(crate) async fn reset(control: &Control, caller: &Caller, id: MemberId) -> Answer<Reset> {
+    control.view().await?.member(id).await?;
+    let password = secret::PASSWORD.make();
+    let hash = control.doors().passwords.make(&password, &[], "").await?;
+    let mut change = control.change().await?;
+    change.set_password(id, Some(hash)).await?;
+    change.set_totp(id, None).await?;
+    change.end_sessions(id, None).await?;
+    let reply = Reply::ok(Reset { member: id, password: Some(password) }).once(&Reset { member: id, password: None });
+    control.commit(change, caller, caller.event(id), reply).await
 }
 
 /// Keeps people from giving or taking roles above their own.

@@ -47,6 +47,15 @@ pub(crate) async fn update(control: &Control, scope: &OrgScope, patch: OrgPatch,
     control.commit(change, scope, event, Reply::ok(after).version(version)).await
 }
 
+/// Deletes an org in which nothing is served any more.
+pub(crate) async fn delete(control: &Control, scope: &OrgScope, expected: Option<i64>) -> Answer<()> {
+    let mut change = control.change().await?;
+    let before = show(change.org(scope.org()).await?, scope.role());
+    change.delete_org(scope.org(), expected).await?;
+    let event = scope.event(before.id).with(seen(&before), None);
+    control.commit(change, scope, event, Reply::done()).await
+}
+
 fn show(org: mezu_store::Org, role: Role) -> Org {
     Org { id: org.id, name: org.name, role, created_at: time(org.created_at), version: org.version }
 }

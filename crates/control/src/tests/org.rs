@@ -76,3 +76,29 @@ async fn what_is_late_is_told() {
     let made = world.ask(&As::Operator, "POST", "/orgs", Some(json!({"name": "acme"}))).await;
     assert_eq!((made.status, made.header("mezu-late")), (202, "the edge compiles"));
 }
+
+#[tokio::test]
+async fn an_org_goes_when_nothing_needs_it() {
+    on_both(|world| async move {
+        let org = world.org("acme").await;
+        let (member, owner) = world.member(org, "owner@example.com", Role::Owner).await;
+        let token = world.token(org, member, Role::Owner).await;
+        let mut change = world.store.change(world.control.now()).await.unwrap();
+        let id = mezu_runtime::id::new();
+        change.create_workload(org, id, &"shop".parse().unwrap(), &mezu_store::Labels::default()).await.unwrap();
+        change.commit(mezu_store::NewEvent::done("test.workload", id)).await.unwrap();
+        let used = world.ask(&owner, "DELETE", "/orgs/acme", None).await;
+        assert_eq!((used.status, used.code()), (409, "in_use"));
+        let mut change = world.store.change(world.control.now()).await.unwrap();
+        change.delete_workload(org, id, false, None).await.unwrap();
+        change.commit(mezu_store::NewEvent::done("test.workload", id)).await.unwrap();
+        let stale = world.ask_with(&owner, "DELETE", "/orgs/acme", None, &[("if-match", "\"7\"")]).await;
+        assert_eq!(stale.code(), "stale");
+        assert_eq!(world.ask(&owner, "DELETE", "/orgs/acme", None).await.status, 204);
+        assert_eq!(world.ask(&owner, "GET", "/orgs/acme", None).await.code(), "not_found");
+        assert_eq!(world.ask(&token, "GET", "/me", None).await.code(), "unauthenticated");
+        assert_eq!(world.ask(&As::Operator, "POST", "/orgs", Some(json!({"name": "acme"}))).await.status, 201);
+        assert!(matches!(world.store.verify_audit().await.unwrap(), mezu_store::AuditCheck::Whole { .. }));
+    })
+    .await;
+}

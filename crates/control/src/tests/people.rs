@@ -342,3 +342,34 @@ async fn the_audit_log_is_read_filtered_and_proven() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_operator_lets_in_who_has_lost_everything_and_keeps_others_out() {
+    on_both(|world| async move {
+        let owner = set_up(&world).await;
+        let me = world.ask(&owner, "GET", "/me", None).await.body["member"].as_str().unwrap().to_string();
+        world.ask(&owner, "POST", "/me/totp", Some(json!({"password": PASSWORD}))).await;
+        let path = format!("/members/{me}/reset");
+        let reset = world.ask_with(&As::Operator, "POST", &path, None, &[("idempotency-key", "k")]).await;
+        let again = world.ask_with(&As::Operator, "POST", &path, None, &[("idempotency-key", "k")]).await;
+        assert_eq!((again.status, &again.body["password"]), (200, &Value::Null));
+        assert_eq!(world.ask(&owner, "GET", "/me", None).await.status, 401, "its sessions are over");
+        let new = reset.body["password"].as_str().unwrap();
+        let got = world.ask(&As::Nobody, "POST", "/session", sign_in("owner@example.com", new, None)).await;
+        let owner = session(&got);
+        let disable = format!("/members/{me}/disable");
+        assert_eq!(world.ask(&As::Operator, "POST", &disable, None).await.code(), "last_owner");
+        let org = world.store.view().await.unwrap().org_by_name(&"acme".parse().unwrap()).await.unwrap().unwrap().id;
+        let (_, other) = world.member(org, "other@example.com", Role::Owner).await;
+        assert_eq!(world.ask(&As::Operator, "POST", &disable, None).await.status, 204);
+        assert_eq!(world.ask(&owner, "GET", "/me", None).await.status, 401);
+        let asked = sign_in("owner@example.com", new, None);
+        assert_eq!(world.ask(&As::Nobody, "POST", "/session", asked.clone()).await.code(), "wrong_credentials");
+        assert_eq!(world.ask(&As::Operator, "POST", &format!("/members/{me}/enable"), None).await.status, 204);
+        assert_eq!(world.ask(&As::Nobody, "POST", "/session", asked).await.status, 201);
+        assert_eq!(world.ask(&other, "POST", &disable, None).await.code(), "forbidden");
+        let nobody = "/members/01939b1e-0000-7000-8000-000000000000/disable";
+        assert_eq!(world.ask(&As::Operator, "POST", nobody, None).await.code(), "not_found");
+    })
+    .await;
+}

@@ -122,4 +122,35 @@ contract! {
         }
         assert!(matches!(world.store.verify_audit().await.unwrap(), AuditCheck::Whole { events, .. } if events >= 40));
     }
+
+    async fn an_org_is_deleted_with_all_that_is_only_its_own(world: World) {
+        let (other, key) = org_with_key(&world.store, "other", 2).await;
+        let mut change = world.store.change(NOW).await.unwrap();
+        let used = change.delete_org(other, None).await.unwrap_err();
+        assert!(matches!(used, StoreError::InUse { by: "live keys", .. }), "{used}");
+        change.revoke_key(other, key).await.unwrap();
+        let id = PublishId::from_bytes;
+        for (n, undo_of) in [(1, None), (2, Some(id([1; 16])))] {
+            let new = NewPublish { id: id([n; 16]), actor: Actor::Operator, summary: "s".into(), ops: json!([]), undo_of };
+            change.create_publish(other, new).await.unwrap();
+        }
+        let spec = DraftSpec { name: "d".into(), ops: json!([]), publish_at: None };
+        change.create_draft(other, DraftId::from_bytes([1; 16]), &spec, Actor::Operator).await.unwrap();
+        let host = "shop.example.com".parse().unwrap();
+        change.claim_hostname(other, &host).await.unwrap();
+        change.release_hostname(other, &host).await.unwrap();
+        let kept = change.delete_org(other, None).await.unwrap_err();
+        assert!(matches!(kept, StoreError::InUse { .. }), "a name in quarantine is still the org's: {kept}");
+        change.commit(NewEvent::done("test", "x")).await.unwrap();
+
+        let late = after(QUARANTINE + Duration::from_secs(1));
+        world.store.sweep(late).await.unwrap();
+        let mut change = world.store.change(late).await.unwrap();
+        assert!(matches!(change.delete_org(other, Some(9)).await, Err(StoreError::Stale { .. })));
+        change.delete_org(other, Some(1)).await.unwrap();
+        assert!(matches!(change.delete_org(other, None).await, Err(StoreError::NotFound { .. })));
+        let before = change.revision().await.unwrap();
+        assert!(change.commit(NewEvent::done("test", "x")).await.unwrap().revision > before, "edges hear of it");
+        assert!(world.store.read_all().await.unwrap().1.orgs.iter().all(|org| org.id != other));
+    }
 }

@@ -231,10 +231,9 @@ impl TryFrom<Raw> for Matcher {
 
 impl From<Matcher> for Raw {
     fn from(matcher: Matcher) -> Self {
-        let text = |value: &Box<str>| value.to_string();
         let header = |one: &HeaderCondition| RawHeader {
             name: one.name.to_string(),
-            values: one.values.iter().map(text).collect(),
+            values: one.values.iter().map(ToString::to_string).collect(),
         };
         Self {
             methods: matcher.methods.iter().map(ToString::to_string).collect(),

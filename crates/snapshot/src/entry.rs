@@ -109,6 +109,13 @@ impl Snapshot {
         Self::new(0, base_domain, Parts::default())
     }
 
+    /// Its content, copied.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        let Self { orgs, keys, workloads, routes, .. } = self.clone();
+        Parts { orgs, keys, workloads, routes }
+    }
+
     /// Whether both say the same, whatever their generations.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {

@@ -5,10 +5,11 @@
 
 use std::ops::{Deref, DerefMut};
 
-use mezu_model::OrgId;
+use mezu_model::{OrgId, RouteId};
 
 use crate::audit::{self, NewEvent};
 use crate::db::Tx;
+use crate::news::{News, Touched};
 use crate::value::args;
 use crate::{Micros, Store, StoreError};
 
@@ -24,7 +25,9 @@ pub struct View {
 pub struct Change {
     view: View,
     at: Micros,
-    is_for_edges: bool,
+    /// What edges must hear of, if anything.
+    touched: Option<Touched>,
+    news: News,
     /// How many routes there are, once that was counted: a change that makes many counts but once.
     pub(crate) routes: Option<RouteCount>,
 }
@@ -60,7 +63,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or another change takes too long ([`StoreError::Busy`]).
     pub async fn change(&self, now: Micros) -> Result<Change, StoreError> {
-        Ok(Change { view: View { tx: self.db.write().await? }, at: now, is_for_edges: false, routes: None })
+        let view = View { tx: self.db.write().await? };
+        Ok(Change { view, at: now, touched: None, news: self.news.clone(), routes: None })
     }
 
     /// Records an attempt, such as one that was refused, in a transaction of its own.
@@ -108,9 +112,12 @@ impl Change {
         let seq = self.log(&event).await?;
         let state = "UPDATE state SET revision = revision + $1, audit_seq = $2 RETURNING revision";
         let event = i64::try_from(seq).unwrap_or(i64::MAX);
-        let row = self.view.tx.one(state, args![self.is_for_edges, event]).await?;
+        let row = self.view.tx.one(state, args![self.touched.is_some(), event]).await?;
         let revision = u64::try_from(row.int("revision")?).unwrap_or_default();
         self.view.tx.commit().await?;
+        if let Some(touched) = self.touched {
+            self.news.note(revision, touched);
+        }
         Ok(Committed { revision, seq })
     }
 
@@ -120,8 +127,15 @@ impl Change {
     }
 
     /// The transaction, for a write that edges must hear of: the revision will be raised.
+    /// Not for routes.
     pub(crate) fn heard(&mut self) -> &mut Tx {
-        self.is_for_edges = true;
+        self.touched.get_or_insert_default().rest = true;
+        &mut self.view.tx
+    }
+
+    /// The transaction, for a write of one route.
+    pub(crate) fn heard_of(&mut self, route: RouteId) -> &mut Tx {
+        self.touched.get_or_insert_default().routes.insert(route);
         &mut self.view.tx
     }
 }

@@ -25,6 +25,7 @@ mod invitation;
 mod key;
 mod member;
 mod membership;
+mod news;
 mod operator;
 mod org;
 mod page;
@@ -76,6 +77,7 @@ pub struct Micros(pub i64);
 #[derive(Clone)]
 pub struct Store {
     db: db::Db,
+    news: news::News,
 }
 
 impl Store {
@@ -84,7 +86,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be opened, is none of ours, or is newer than this program.
     pub async fn open(url: impl Into<StoreUrl>) -> Result<Self, StoreError> {
-        Ok(Self { db: db::Db::open(&url.into()).await? })
+        Ok(Self { db: db::Db::open(&url.into()).await?, news: news::News::default() })
     }
 
     /// Whether the database answers.

@@ -12,12 +12,6 @@ impl Store {
     pub async fn read_all(&self) -> Result<(u64, Parts), StoreError> {
         let mut view = self.view().await?;
         let revision = view.revision().await?;
-        let parts = Parts {
-            orgs: crate::org::entries(&mut view.tx).await?,
-            keys: crate::key::entries(&mut view.tx).await?,
-            workloads: crate::workload::entries(&mut view.tx).await?,
-            routes: crate::route::entries(&mut view.tx).await?,
-        };
-        Ok((revision, parts))
+        Ok((revision, view.parts().await?))
     }
 }

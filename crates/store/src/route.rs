@@ -61,6 +61,12 @@ macro_rules! select {
 }
 pub(crate) use select as select_route;
 
+macro_rules! select_entry {
+    ($rest:literal) => {
+        concat!("SELECT id, host, path, matcher, rank, enabled, workload_id, pipeline FROM routes ", $rest)
+    };
+}
+
 impl RouteSpec {
     /// A route that takes every request that the path takes.
     #[must_use]
@@ -132,7 +138,7 @@ impl Change {
         let before = self.route(org, id).await?;
         check_version("route", before.version, expected)?;
         self.workload(org, spec.workload).await?;
-        let tx = self.heard();
+        let tx = self.heard_of(id);
         hostname::claim(tx, org, &spec.host, HostState::Used, at).await?;
         let args = args![
             org,
@@ -162,7 +168,7 @@ impl Change {
         check_version("route", before.version, expected)?;
         // To be counted again.
         self.routes = None;
-        let tx = self.heard();
+        let tx = self.heard_of(id);
         tx.run("DELETE FROM routes WHERE org_id = $1 AND id = $2", args![org, id]).await?;
         hostname::release_unused(tx, &before.host, at).await
     }
@@ -170,20 +176,25 @@ impl Change {
 
 /// What edges are told: those that are not enabled too, which they serve as little as an unknown path, but can name.
 pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<RouteEntry>, StoreError> {
-    const SQL: &str = "SELECT id, host, path, matcher, rank, enabled, workload_id, pipeline FROM routes ORDER BY id";
-    let entry = |row: &Row| {
-        Ok(RouteEntry {
-            id: row.typed("id")?,
-            host: row.typed("host")?,
-            path: row.typed("path")?,
-            matcher: row.json("matcher")?,
-            rank: row.int_if_any("rank")?,
-            enabled: row.flag("enabled")?,
-            workload: row.typed("workload_id")?,
-            pipeline: row.json("pipeline")?,
-        })
-    };
-    tx.rows(SQL, []).await?.iter().map(entry).collect()
+    tx.rows(select_entry!("ORDER BY id"), []).await?.iter().map(to_entry).collect()
+}
+
+/// The same of one route.
+pub(crate) async fn entry(tx: &mut Tx, id: RouteId) -> Result<Option<RouteEntry>, StoreError> {
+    tx.row(select_entry!("WHERE id = $1"), args![id]).await?.as_ref().map(to_entry).transpose()
+}
+
+fn to_entry(row: &Row) -> Result<RouteEntry, StoreError> {
+    Ok(RouteEntry {
+        id: row.typed("id")?,
+        host: row.typed("host")?,
+        path: row.typed("path")?,
+        matcher: row.json("matcher")?,
+        rank: row.int_if_any("rank")?,
+        enabled: row.flag("enabled")?,
+        workload: row.typed("workload_id")?,
+        pipeline: row.json("pipeline")?,
+    })
 }
 
 /// Claims the hostname for the org, then stores the route.
@@ -192,7 +203,7 @@ pub(crate) async fn insert(change: &mut Change, org: OrgId, id: RouteId, spec: &
         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let now = change.at();
     let count = within_limits(change, org).await?;
-    let tx = change.heard();
+    let tx = change.heard_of(id);
     hostname::claim(tx, org, &spec.host, HostState::Used, now).await?;
     let args = args![
         id,

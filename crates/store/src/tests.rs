@@ -41,6 +41,7 @@ mod changes;
 mod crash;
 mod file;
 mod machines;
+mod news;
 mod people;
 mod server;
 mod spine;

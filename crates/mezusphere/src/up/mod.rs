@@ -27,6 +27,7 @@ mod ops;
 mod places;
 mod ports;
 mod publisher;
+mod saver;
 mod seal_key;
 mod settings;
 mod setup_token;
@@ -227,7 +228,6 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let names = vec![place.base.clone()];
     let control =
         Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, scope: scope.clone(), seal });
-    control.sweep();
     go_rounds(scope, &control);
     let ops = Arc::new(Ops { store, publisher, live, certificates, org, place, draining });
     let admin_router = admin::router(Arc::clone(&ops)).fallback_service(mezu_control::http::router(&control));

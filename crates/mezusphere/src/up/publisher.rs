@@ -1,8 +1,9 @@
 //! The publisher: reads all, checks it, and hands a snapshot with a new generation to the edge.
 //!
 //! It is level-triggered and takes no input: the same pass runs at the start, after every change and on a timer, and
-//! what it publishes depends only on what the store holds. A pass that fails changes nothing: the edge keeps the
-//! last good snapshot, and the fault is logged and shown by `mezusphere status`.
+//! what it publishes depends only on what the store holds. A pass reads what was touched since the one before; one by the
+//! timer reads everything, so that nothing can be missed for long. A pass that fails changes nothing: the edge keeps
+//! the last good snapshot, and the fault is logged and shown by `mezusphere status`.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -10,13 +11,14 @@ use std::time::Duration;
 
 use mezu_model::{Hostname, KeyId};
 use mezu_runtime::Scope;
-use mezu_snapshot::{Problems, Snapshot, Undecodable};
+use mezu_snapshot::{Parts, Problems, Snapshot};
 use mezu_store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::last_good::LastGood;
 use super::places::Places;
+use super::saver::Saver;
 
 /// A change made by other means than this process (a person with `sqlite3`, a restored file) is seen this soon.
 const EVERY: Duration = Duration::from_secs(15);
@@ -38,8 +40,6 @@ pub(super) enum PublishError {
     Store(#[from] StoreError),
     #[error("what the store holds makes no whole snapshot: {0}")]
     Problems(#[from] Problems),
-    #[error(transparent)]
-    Encode(#[from] Undecodable),
 }
 
 /// How the latest pass ended.
@@ -47,8 +47,6 @@ pub(super) enum PublishError {
 struct Outcome {
     pass: u64,
     fault: Option<Arc<str>>,
-    /// Why the newest snapshot is not on disk.
-    unsaved: Option<Arc<str>>,
 }
 
 /// A handle to the running publisher.
@@ -58,6 +56,7 @@ pub(super) struct Publisher {
     outcome: watch::Receiver<Outcome>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     places: watch::Receiver<Arc<Places>>,
+    saver: Saver,
 }
 
 impl Publisher {
@@ -75,7 +74,8 @@ impl Publisher {
         let (sender, snapshots) = watch::channel(Arc::new(first));
         let (wanted, asked) = watch::channel(0);
         let (done, outcome) = watch::channel(Outcome::default());
-        let mut work = Work { store, base, last_good, sender, locate, news: None };
+        let saver = Saver::start(scope, last_good);
+        let mut work = Work { store, base, saver: saver.clone(), sender, locate, known: None };
         work.publish(0, &done).await;
         let task = scope.clone();
         mezu_runtime::spawn(scope, "publisher", async move {
@@ -84,7 +84,7 @@ impl Publisher {
                 () = work.run(asked, done) => {}
             }
         });
-        Self { wanted, outcome, snapshots, places }
+        Self { wanted, outcome, snapshots, places, saver }
     }
 
     /// The snapshots, for an edge.
@@ -116,7 +116,7 @@ impl Publisher {
     /// What kept the newest snapshot from the disk.
     #[must_use]
     pub(super) fn unsaved(&self) -> Option<Arc<str>> {
-        self.outcome.borrow().unsaved.clone()
+        self.saver.fault()
     }
 
     /// Waits until a pass that began after this call has ended. Many callers share one pass.
@@ -139,28 +139,31 @@ impl Publisher {
     }
 }
 
-/// What a pass has published, encoded for the disk.
-#[derive(Clone)]
-struct News {
-    generation: u64,
-    bytes: Arc<[u8]>,
-}
-
 struct Work {
     store: StoreSlot,
     base: Hostname,
-    last_good: LastGood,
+    saver: Saver,
     sender: watch::Sender<Arc<Snapshot>>,
     locate: watch::Sender<Arc<Places>>,
-    /// Published and not yet on disk.
-    news: Option<News>,
+    /// The store's revision that the current snapshot says; unknown after a start.
+    known: Option<u64>,
+}
+
+/// What a pass has come to.
+struct Passed {
+    /// There is a new snapshot.
+    is_new: bool,
+    /// A key has lost its power.
+    has_revoked: bool,
 }
 
 impl Work {
     async fn run(&mut self, mut asked: watch::Receiver<u64>, done: watch::Sender<Outcome>) {
         loop {
             // An error of the inner future means that every handle is gone; the timer then still goes on.
-            let _ = timeout(EVERY, asked.changed()).await;
+            if timeout(EVERY, asked.changed()).await.is_err() {
+                self.known = None;
+            }
             let pass = *asked.borrow_and_update();
             self.publish(pass, &done).await;
         }
@@ -168,64 +171,54 @@ impl Work {
 
     /// One pass, told and saved.
     async fn publish(&mut self, pass: u64, done: &watch::Sender<Outcome>) {
-        let (fault, revoked) = match self.pass().await {
-            Ok(revoked) => (None, revoked),
+        let unsaved = self.saver.fault().is_some();
+        let (fault, passed) = match self.pass().await {
+            Ok(passed) => (None, passed),
             Err(error) => {
                 tracing::error!(%error, generation = self.sender.borrow().generation, "the last good snapshot stays");
-                (Some(error.to_string().into()), false)
+                (Some(error.to_string().into()), Passed { is_new: false, has_revoked: false })
             }
         };
-        if revoked {
-            // Else the key would work again if the process fell over now and the store did not come back.
-            let unsaved = self.save().await;
-            done.send_replace(Outcome { pass, fault, unsaved });
-        } else {
-            // Callers hear first: the disk is for the next start, not for them.
-            done.send_modify(|outcome| (outcome.pass, outcome.fault) = (pass, fault));
-            let unsaved = self.save().await;
-            done.send_if_modified(|outcome| std::mem::replace(&mut outcome.unsaved, unsaved.clone()) != unsaved);
+        if passed.is_new || unsaved {
+            let ticket = self.saver.save(&self.sender.borrow());
+            // A revoked key would work again if the process fell over now and the store did not come back.
+            if passed.has_revoked || unsaved || pass == 0 {
+                self.saver.wait(ticket).await;
+            }
         }
+        done.send_replace(Outcome { pass, fault });
     }
 
-    /// One pass. Says whether a key has lost its power.
-    async fn pass(&mut self) -> Result<bool, PublishError> {
-        let store = self.store.get().ok_or(PublishError::NoStore)?;
-        let (revision, parts) = timeout(READ, store.read_all()).await.map_err(|_| PublishError::Slow)??;
+    async fn pass(&mut self) -> Result<Passed, PublishError> {
         let current = Arc::clone(&self.sender.borrow());
+        let Some((revision, parts)) = timeout(READ, self.read(&current)).await.map_err(|_| PublishError::Slow)?? else {
+            return Ok(Passed { is_new: false, has_revoked: false });
+        };
         let mut next = Snapshot::new(current.generation, self.base.clone(), parts);
         if next.generation > 0 && next.same_content(&current) {
-            return Ok(false);
+            self.known = Some(revision);
+            return Ok(Passed { is_new: false, has_revoked: false });
         }
         // A store restored from a back-up has a lower revision; generations go up all the same.
         next.generation = revision.max(current.generation.saturating_add(1));
-        next.check()?;
+        next.check_after(&current)?;
         let generation = next.generation;
-        let bytes = mezu_snapshot::encode(&next)?;
         let live: HashSet<KeyId> = next.keys.iter().map(|key| key.id).collect();
-        let revoked = current.keys.iter().any(|key| !live.contains(&key.id));
+        let has_revoked = current.keys.iter().any(|key| !live.contains(&key.id));
+        let next = Arc::new(next);
+        // The edge first: it compiles while the rest is done.
+        self.sender.send_replace(Arc::clone(&next));
         self.locate.send_replace(Arc::new(Places::new(&next, &self.base)));
-        self.sender.send_replace(Arc::new(next));
-        tracing::debug!(generation, bytes = bytes.len(), "published");
-        self.news = Some(News { generation, bytes: bytes.into() });
-        Ok(revoked)
+        self.known = Some(revision);
+        tracing::debug!(generation, "published");
+        Ok(Passed { is_new: true, has_revoked })
     }
 
-    /// Saves what is not saved yet. A full disk must not stop the service: a failure is told, and the next pass tries
-    /// again.
-    async fn save(&mut self) -> Option<Arc<str>> {
-        let News { generation, bytes } = self.news.clone()?;
-        let last_good = self.last_good.clone();
-        let saved = tokio::task::spawn_blocking(move || last_good.save(generation, &bytes)).await;
-        let error = match saved {
-            Ok(Ok(())) => {
-                self.news = None;
-                return None;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(error, generation, "cannot save the last good snapshot");
-        Some(error.into())
+    /// What the store holds; `None` when that is what the current snapshot says.
+    async fn read(&self, current: &Snapshot) -> Result<Option<(u64, Parts)>, PublishError> {
+        let store = self.store.get().ok_or(PublishError::NoStore)?;
+        let Some(known) = self.known else { return Ok(Some(store.read_all().await?)) };
+        Ok(store.read_after(known, || current.parts()).await?)
     }
 }
 

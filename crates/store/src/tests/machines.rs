@@ -31,7 +31,7 @@ impl World {
         id
     }
 
-    async fn workload(&self, name: &str) -> WorkloadId {
+    pub(super) async fn workload(&self, name: &str) -> WorkloadId {
         self.enrol(name).await.unwrap();
         self.store.view().await.unwrap().workload_by_name(self.org, &label(name)).await.unwrap().unwrap().id
     }

@@ -119,6 +119,8 @@ pub struct Row<'a> {
     /// From sending the request to the first byte of the answer.
     pub workload: Option<Duration>,
     pub code: Option<Code>,
+    /// The stage that would have refused it, were it not on trial.
+    pub would_refuse: Option<&'static str>,
     pub user_agent: Option<&'a [u8]>,
 }
 

@@ -151,6 +151,7 @@ impl Drop for Watch<'_> {
             duration,
             workload: record.workload_took,
             code: record.failure,
+            would_refuse: beside.would_refuse,
             user_agent: head.headers.find(known::USER_AGENT),
         });
     }

@@ -71,6 +71,9 @@ impl Line {
             out.extend_from_slice(entry.blame.as_str().as_bytes());
             out.push(b'"');
         }
+        if let Some(stage) = row.would_refuse {
+            text(br#","would_refuse":"#, stage.as_bytes(), 64, out);
+        }
         if let Some(agent) = row.user_agent {
             text(br#","user_agent":"#, agent, USER_AGENT, out);
         }

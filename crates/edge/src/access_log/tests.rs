@@ -58,6 +58,7 @@ fn row<'a>(path: &'a str) -> Row<'a> {
         duration: Duration::ZERO,
         workload: None,
         code: None,
+        would_refuse: None,
         user_agent: None,
     }
 }

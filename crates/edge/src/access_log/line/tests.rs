@@ -23,6 +23,7 @@ fn row<'a>() -> Row<'a> {
         duration: Duration::from_micros(1500),
         workload: None,
         code: None,
+        would_refuse: None,
         user_agent: None,
     }
 }
@@ -54,6 +55,12 @@ fn a_plain_line() {
 }
 
 #[test]
+fn a_rule_on_trial_says_what_it_would_have_done() {
+    assert_eq!(parsed(&Row { would_refuse: Some("rate_limit"), ..row() })["would_refuse"], "rate_limit");
+    assert!(parsed(&row()).get("would_refuse").is_none());
+}
+
+#[test]
 fn a_full_line() {
     let ids = |byte: u8| [byte; 16];
     let owner = Owner {
@@ -68,6 +75,7 @@ fn a_full_line() {
         client: "[2001:db8::1]:443".parse().unwrap(),
         workload: Some(Duration::from_micros(700)),
         code: Some(Code::WorkloadTimeout),
+        would_refuse: None,
         user_agent: Some(b"curl/8"),
         bytes_in: u64::MAX,
         ..row()

@@ -1,7 +1,7 @@
 //! What all operations share: the store, the edge, and the state of signing in.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use mezu_api::Code;
 use mezu_model::Hostname;
@@ -15,8 +15,6 @@ use crate::{Answer, EdgeView, Refused, Reply};
 
 /// Requests done at once; more are told to come again. One that was begun goes on when its asker is gone.
 const AT_ONCE: usize = 128;
-/// A key that expires, a session that ends: both are cut this soon.
-const SWEEP: Duration = Duration::from_secs(1);
 
 /// What control is made of.
 pub struct Parts {
@@ -91,31 +89,6 @@ impl Control {
         let failed = |_| Refused::new(Code::Internal, "this failed; see the log of the running instance");
         let ends = || Refused::new(Code::Busy, "the instance is stopping; look whether this was done, then try again");
         task.await.map_err(failed)?.ok_or_else(ends)
-    }
-
-    /// Takes away what has had its time, and tells the edge of keys that have, until the scope stops.
-    pub fn sweep(&self) {
-        let (control, stop) = (self.clone(), self.0.scope.clone());
-        mezu_runtime::spawn(&self.0.scope, "sweep", async move {
-            loop {
-                tokio::select! {
-                    () = stop.stopping() => return,
-                    () = tokio::time::sleep(SWEEP) => control.sweep_once().await,
-                }
-            }
-        });
-    }
-
-    pub(crate) async fn sweep_once(&self) {
-        let Some(store) = self.0.store.get() else { return };
-        match store.sweep(self.now()).await {
-            Ok(0) => {}
-            Ok(keys) => {
-                tracing::info!(keys, "keys have expired");
-                self.edge().publish().await;
-            }
-            Err(error) => tracing::warn!(error = %mezu_runtime::Chain(&error), "sweeping the store failed"),
-        }
     }
 
     pub(crate) fn names(&self) -> &[Hostname] {

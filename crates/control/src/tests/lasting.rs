@@ -1,14 +1,12 @@
-//! What was begun is ended, whoever waits for it; and what has had its time goes.
+//! What was begun is ended, whoever waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mezu_api::Code;
-use mezu_model::{PublicKey, Role};
-use mezu_store::{AccountSpec, KeySpec, Micros, NewEvent};
 use serde_json::json;
 
-use super::world::{As, World, on_both};
+use super::world::{As, World};
 
 #[tokio::test]
 async fn a_request_is_done_to_its_end_though_its_asker_has_gone() {
@@ -36,31 +34,4 @@ async fn a_panic_is_one_requests_and_a_stop_is_told() {
         told.store(true, Ordering::Relaxed);
     });
     assert!(late.await.unwrap_err().is(Code::Busy) && !ended.load(Ordering::Relaxed));
-}
-
-#[tokio::test]
-async fn a_key_that_expires_is_revoked_and_the_edge_hears_of_it() {
-    on_both(|world| async move {
-        let org = world.org("acme").await;
-        let now = world.control.now();
-        let mut change = world.store.change(Micros(now.0 - 2_000_000)).await.unwrap();
-        let account = mezu_runtime::id::new();
-        let spec = AccountSpec { name: "ci".parse().unwrap(), workloads: None, cidrs: None };
-        change.create_account(org, account, &spec).await.unwrap();
-        let name = "ci".parse().unwrap();
-        let public = PublicKey([7; 32]);
-        let key = KeySpec { id: mezu_runtime::id::new(), name, public, expires_at: Some(Micros(now.0 - 1_000_000)) };
-        let id = key.id;
-        change.create_key(org, account, key).await.unwrap();
-        change.commit(NewEvent::done("test.key", id)).await.unwrap();
-        world.control.sweep_once().await;
-        assert!(world.store.view().await.unwrap().key(org, id).await.unwrap().revoked_at.is_some());
-        assert_eq!(world.edge.generation.load(Ordering::Relaxed), 1);
-        world.control.sweep_once().await;
-        assert_eq!(world.edge.generation.load(Ordering::Relaxed), 1, "nothing more to tell");
-        assert_eq!(world.events(1).await[0].action, "key.expire");
-        let (_, viewer) = world.member(org, "v@example.com", Role::Viewer).await;
-        assert_eq!(world.ask(&viewer, "GET", "/orgs/acme", None).await.status, 200);
-    })
-    .await;
 }

@@ -11,12 +11,17 @@ pub(crate) fn check_name(name: &str) -> Result<Box<[u8]>, String> {
     Ok(name.as_bytes().into())
 }
 
-/// The first cookie of that name.
-pub(crate) fn find<'a>(headers: &'a Headers, name: &[u8]) -> Option<&'a [u8]> {
-    headers.find_all(known::COOKIE).flat_map(|line| line.split(|byte| *byte == b';')).find_map(|pair| {
+/// The values of the cookies of that name, in their order.
+pub(crate) fn find_all<'a>(headers: &'a Headers, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    headers.find_all(known::COOKIE).flat_map(|line| line.split(|byte| *byte == b';')).filter_map(move |pair| {
         let value = pair.trim_ascii_start().strip_prefix(name)?.strip_prefix(b"=")?;
         Some(value.trim_ascii_end())
     })
+}
+
+/// The first cookie of that name.
+pub(crate) fn find<'a>(headers: &'a Headers, name: &'a [u8]) -> Option<&'a [u8]> {
+    find_all(headers, name).next()
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 //! Every limit is a bucket per key (GCRA): it holds a number of requests and fills up again at an even pace, so that
 //! nobody can get twice the limit by asking around the end of a minute. Buckets are live state of the route. Whom a
 //! request is counted for is the socket's address unless the spec says otherwise; what lacks the header or cookie
-//! that it should be counted by is counted by address, never left out.
+//! that it should be counted by, or has it twice, is counted by address, never left out.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mezu_model::{Headers, Known, known};
+use mezu_model::{Header, Headers, Known, known};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -309,13 +309,15 @@ fn seconds(wait: Duration) -> u32 {
 }
 
 impl By {
-    fn who<'a>(&self, headers: &'a Headers, address: IpAddr) -> Who<'a> {
+    fn who<'a>(&'a self, headers: &'a Headers, address: IpAddr) -> Who<'a> {
         let value = match self {
             Self::Address => None,
             Self::Route => return Who::All,
-            Self::Header { known: Some(known), .. } => headers.find(*known),
-            Self::Header { known: None, name } => headers.find_name(name),
-            Self::Cookie(name) => crate::cookie::find(headers, name),
+            Self::Header { known, name } => {
+                let named = |field: &Header<'_>| field.known == *known && (known.is_some() || *field.name == **name);
+                only(headers.iter().filter(named).map(|field| field.value))
+            }
+            Self::Cookie(name) => only(crate::cookie::find_all(headers, name)),
         };
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             return Who::Value(value);
@@ -325,6 +327,11 @@ impl By {
             IpAddr::V6(address) => Who::V6((u128::from(address) >> 64) as u64),
         }
     }
+}
+
+/// What stands once. Of two values the workload may believe the one that the other was not counted by.
+fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    values.next().filter(|_| values.next().is_none())
 }
 
 #[cfg(test)]

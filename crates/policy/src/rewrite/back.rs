@@ -63,6 +63,9 @@ impl Map<'_> {
 
     /// A cookie with its path as the client knows it; `None` if it is to stay as it is.
     pub(super) fn cookie(&self, cookie: &[u8]) -> Option<Vec<u8>> {
+        if is_for_whole_host(cookie) {
+            return None;
+        }
         let mut out = Vec::with_capacity(cookie.len() + self.to.as_str().len());
         let mut mapped = false;
         for (place, part) in cookie.split(|byte| *byte == b';').enumerate() {
@@ -82,6 +85,12 @@ impl Map<'_> {
         }
         mapped.then_some(out)
     }
+}
+
+/// Browsers refuse a cookie with such a name unless its path is `/`.
+fn is_for_whole_host(cookie: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"__Host-";
+    cookie.trim_ascii_start().get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 /// The value of a cookie's `Path` attribute.

@@ -181,6 +181,16 @@ fn the_next_table_takes_over_the_hosts_that_nothing_has_changed_in() {
 }
 
 #[test]
+fn a_workload_that_changes_hands_is_noticed_in_whatever_order_they_are_listed() {
+    let first = Compiled::first(Arc::new(snapshot())).unwrap();
+    let mut next = Snapshot { generation: 8, ..snapshot() };
+    next.workloads[2].org = ONE;
+    next.workloads.insert(0, workload(4, TWO));
+    let next = first.next(Arc::new(next)).unwrap();
+    assert_eq!(next.table.hosts.get("c.base.test").unwrap().org, Some(ONE));
+}
+
+#[test]
 fn an_older_generation_is_no_news() {
     let first = Compiled::first(Arc::new(snapshot())).unwrap();
     for generation in [0, 6, 7] {

@@ -210,7 +210,8 @@ fn serve_client(worker: &Rc<Worker>, stream: ServerStream, client: SocketAddr, p
         let _counted = Opened { worker: Rc::clone(&serving), door, _place: place };
         let limits = serving.connection_limits();
         let drain = serving.drain.clone();
-        let _ = guard::isolate(http::serve_connection(stream, conn, serving, limits, drain)).await;
+        let served = Box::pin(http::serve_connection(stream, conn, serving, limits, drain));
+        let _ = guard::isolate(served).await;
     });
 }
 

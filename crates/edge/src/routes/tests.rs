@@ -153,9 +153,10 @@ fn the_next_table_takes_over_the_hosts_that_nothing_has_changed_in() {
         let whole = Table::compile(&next).unwrap();
         (first.next(Arc::new(next)).unwrap().table, whole)
     };
-    let at = |table: &Table, name: &str| table.hosts.get(name).map(|host| std::ptr::from_ref(host));
+    let at = |table: &Table, name: &str| table.hosts.get(name).map(std::ptr::from_ref);
     let kept = |table: &Table, name: &str| at(table, name).is_some() && at(table, name) == at(&first.table, name);
-    let cases: [(&str, &dyn Fn(&mut Snapshot), &[&str]); 6] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Snapshot), &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         ("nothing", &|_| {}, &["a", "b", "c"]),
         ("one goes", &|next| drop(next.routes.remove(1)), &["b", "c"]),
         ("one moves", &|next| next.routes[3].host = "d.base.test".parse().unwrap(), &["a", "c"]),

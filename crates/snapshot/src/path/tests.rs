@@ -47,7 +47,8 @@ fn a_rule_takes_whole_segments() {
 
 #[test]
 fn captures_tell_what_they_took() {
-    let cases: [(&str, &str, &[(&str, &str)]); 5] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+    let cases: [Case<'_>; 5] = [
         ("/u/{id}/o/{order}", "/u/7%20/o/8", &[("id", "7%20"), ("order", "8")]),
         ("/f/{rest...}", "/f/a/b/", &[("rest", "a/b/")]),
         ("/f/{rest...}", "/f", &[("rest", "")]),

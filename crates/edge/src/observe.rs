@@ -103,7 +103,7 @@ impl Drop for Watch<'_> {
     fn drop(&mut self) {
         let Self { worker, context, head, record, beside, finished } = self;
         // What is told of is what the client asked for.
-        if let Some(asked) = beside.asked_path.take() {
+        if let Some(asked) = beside.take_asked_path() {
             head.path = asked;
         }
         worker.in_flight.set(worker.in_flight.get().saturating_sub(1));
@@ -151,7 +151,7 @@ impl Drop for Watch<'_> {
             duration,
             workload: record.workload_took,
             code: record.failure,
-            would_refuse: beside.would_refuse,
+            would_refuse: beside.would_refuse(),
             user_agent: head.headers.find(known::USER_AGENT),
         });
     }

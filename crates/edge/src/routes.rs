@@ -116,8 +116,8 @@ pub(crate) struct Routed<'a> {
 }
 
 impl<'a> Routed<'a> {
-    /// Sends it through its route's stages.
-    pub(crate) fn permit(self) -> Result<Permitted<'a>, Stop> {
+    /// Sends it through its route's stages; tells where it goes then.
+    pub(crate) fn permit(self) -> Result<(WorkloadId, Permitted<'a>), Stop> {
         let Request { context, head, declared, now, beside, .. } = self.request;
         let Route { workload, live, pipeline, .. } = self.route;
         pipeline.permit(Subject { head, context, declared, now, workload: *workload, live, beside })

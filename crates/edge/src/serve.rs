@@ -64,8 +64,7 @@ impl Worker {
         let owner = routed.route.owner();
         (record.owner, record.stages) = (Some(owner), routed.route.stages);
         record.take_place(self)?;
-        let permitted = routed.permit()?;
-        let workload = permitted.workload();
+        let (workload, permitted) = routed.permit()?;
         record.owner = Some(Owner { workload, ..owner });
         let ways = self.gates.ways(workload);
         Ok(forward(self, permitted, &ways, exchange, record).await?)

@@ -35,7 +35,7 @@ fn main() {
         let now = epoch + Duration::from_micros(n * 100);
         let (head, live, beside) = (&mut head, &*live, &mut beside);
         let subject = Subject { head, context: &context, declared: Some(0), now, workload, live, beside };
-        let permitted = black_box(&pipeline).permit(black_box(subject)).unwrap();
+        let (_, permitted) = black_box(&pipeline).permit(black_box(subject)).unwrap();
         permitted.respond(&mut answer);
         black_box((&permitted, &answer));
     }

@@ -59,7 +59,12 @@ impl Case {
     }
 
     pub(crate) fn permit<'a>(&'a mut self, pipeline: &'a Pipeline) -> Result<Permitted<'a>, Stop> {
-        pipeline.permit(self.subject())
+        pipeline.permit(self.subject()).map(|(_, permitted)| permitted)
+    }
+
+    /// Where the request goes.
+    pub(crate) fn workload(&mut self, pipeline: &Pipeline) -> WorkloadId {
+        pipeline.permit(self.subject()).unwrap().0
     }
 
     pub(crate) fn explain(&mut self, pipeline: &Pipeline) -> Explanation {

@@ -191,8 +191,7 @@ impl Stage for Cors {
             request.tell(|_| "a preflight".to_owned());
             return Verdict::Reply(Box::new(Reply { stage: "cors", status: 204, headers, body: bytes::Bytes::new() }));
         }
-        let reply = &mut request.beside.reply;
-        reply.reserve(384, 8);
+        let reply = request.beside.reply_mut();
         if self.origins.is_some() {
             // Also for those who get no permission: a cache must not give their answer to others.
             reply.push_known(known::VARY, b"Origin");

@@ -45,17 +45,17 @@ impl Pipeline {
         Self { stages: stages.into_boxed_slice() }
     }
 
-    /// Judges a request.
+    /// Judges a request; tells the workload that it goes to.
     ///
     /// # Errors
     /// The answer of the stage that did not let it pass.
     #[inline]
-    pub fn permit<'a>(&'a self, subject: Subject<'a>) -> Result<Permitted<'a>, Stop> {
+    pub fn permit<'a>(&'a self, subject: Subject<'a>) -> Result<(WorkloadId, Permitted<'a>), Stop> {
         if self.stages.is_empty() {
             let Subject { head, context, declared, workload, beside, .. } = subject;
             let body = BodyMeter::new(NO_BODY_LIMIT);
             body.declare(declared).map_err(Stop::Refused)?;
-            return Ok(Permitted { pipeline: self, head, context, body, workload, beside, _slot: None });
+            return Ok((workload, Permitted { pipeline: self, head, context, body, beside, _slot: None }));
         }
         let mut request = Request::new(subject, Note::Off);
         for stage in &self.stages {
@@ -68,7 +68,7 @@ impl Pipeline {
         let Request { head, context, declared, body_limit, workload, beside, slot, .. } = request;
         let body = BodyMeter::new(body_limit);
         body.declare(declared).map_err(Stop::Refused)?;
-        Ok(Permitted { pipeline: self, head, context, body, workload, beside, _slot: slot })
+        Ok((workload, Permitted { pipeline: self, head, context, body, beside, _slot: slot }))
     }
 
     /// The names of its stages, in their order.
@@ -144,7 +144,6 @@ pub struct Permitted<'a> {
     head: &'a RequestHead,
     context: &'a Context,
     body: BodyMeter,
-    workload: WorkloadId,
     beside: &'a Beside,
     /// Given back at the request's end.
     _slot: Option<Slot<'a>>,
@@ -160,12 +159,6 @@ impl<'a> Permitted<'a> {
     #[must_use]
     pub const fn context(&self) -> &'a Context {
         self.context
-    }
-
-    /// Where it goes.
-    #[must_use]
-    pub const fn workload(&self) -> WorkloadId {
-        self.workload
     }
 
     /// Counts the request's body while it streams; what it refuses must not be sent on.

@@ -259,7 +259,7 @@ impl Stage for RateLimit {
             left.clear();
             left.reserve(64);
             limit.write(taken, left);
-            let reply = &mut request.beside.reply;
+            let reply = request.beside.reply_mut();
             reply.reserve(policy.len() + left.len(), 2);
             reply.push_known(known::RATELIMIT_POLICY, policy.as_bytes());
             reply.push_known(known::RATELIMIT, left);
@@ -267,7 +267,7 @@ impl Stage for RateLimit {
         match (taken.granted, self.dry_run) {
             (true, _) => Verdict::Continue,
             (false, true) => {
-                request.beside.would_refuse = Some("rate_limit");
+                request.beside.note_refusal("rate_limit");
                 Verdict::Continue
             }
             (false, false) => Verdict::Answer(Answer::RateLimited { retry_after: seconds(taken.wait) }),

@@ -157,14 +157,14 @@ impl Stage for Rewrite {
         request.tell(|request| format!("{} becomes {path}", request.head.path));
         if path != request.head.path {
             let asked = std::mem::replace(&mut request.head.path, path);
-            request.beside.asked_path.get_or_insert(asked);
+            request.beside.keep_asked_path(asked);
         }
         Verdict::Continue
     }
 
     fn response(&self, response: &mut Response<'_>) {
         // What a pattern did cannot be undone.
-        if self.replace.is_some() || response.beside.asked_path.is_none() {
+        if self.replace.is_some() || response.beside.asked_path().is_none() {
             return;
         }
         let map = back::Map { from: &self.add, to: &self.strip, host: &response.request.host };

@@ -187,7 +187,7 @@ impl Split {
         }
         // Every ray is random.
         let share = self.at(mixed(&request.context.ray.0.to_be_bytes()))?;
-        request.beside.reply.push_known(known::SET_COOKIE, share.cookie.as_bytes());
+        request.beside.reply_mut().push_known(known::SET_COOKIE, share.cookie.as_bytes());
         Some(share)
     }
 

@@ -101,26 +101,75 @@ impl Answer {
     }
 }
 
-/// What the stages leave beside a request, for whoever answers it.
+/// What the stages leave beside a request, for whoever answers it and tells of it. A word until there is something:
+/// every connection has room for it.
 #[derive(Debug, Default)]
-pub struct Beside {
-    /// Fields that go on whatever answers: the workload, another stage, or the edge with an error.
-    pub reply: Headers,
-    /// The path that the client asked for, where a stage has changed it: what the log tells of.
-    pub asked_path: Option<String>,
-    /// The stage that would have refused the request, were it not on trial itself.
-    pub would_refuse: Option<&'static str>,
+pub struct Beside(Option<Box<Left>>);
+
+#[derive(Debug, Default)]
+struct Left {
+    reply: Headers,
+    asked_path: Option<String>,
+    would_refuse: Option<&'static str>,
 }
 
+/// Room for what the stages of a route usually write on every answer: text and fields.
+const REPLY: (usize, usize) = (384, 8);
+
 impl Beside {
+    /// Fields that go on whatever answers: the workload, another stage, or the edge with an error.
+    #[must_use]
+    pub fn reply(&self) -> &Headers {
+        static NONE: Headers = Headers::new();
+        self.0.as_ref().map_or(&NONE, |left| &left.reply)
+    }
+
+    /// The same, to add to it.
+    pub(crate) fn reply_mut(&mut self) -> &mut Headers {
+        let reply = &mut self.left().reply;
+        if reply.is_empty() {
+            reply.reserve(REPLY.0, REPLY.1);
+        }
+        reply
+    }
+
     /// Adds what goes on every answer to this one.
     pub fn put_on(&self, answer: &mut ResponseHead) {
-        for field in self.reply.iter() {
+        for field in self.reply().iter() {
             match field.known {
                 Some(known) => answer.headers.push_known(known, field.value),
                 None => answer.headers.push_wire(field.name, field.value),
             }
         }
+    }
+
+    /// The path that the client asked for, where a stage has changed it.
+    #[must_use]
+    pub fn asked_path(&self) -> Option<&str> {
+        self.0.as_ref()?.asked_path.as_deref()
+    }
+
+    /// The same, to be put back.
+    pub fn take_asked_path(&mut self) -> Option<String> {
+        self.0.as_mut()?.asked_path.take()
+    }
+
+    pub(crate) fn keep_asked_path(&mut self, path: String) {
+        self.left().asked_path.get_or_insert(path);
+    }
+
+    /// The stage that would have refused the request, were it not on trial itself.
+    #[must_use]
+    pub fn would_refuse(&self) -> Option<&'static str> {
+        self.0.as_ref()?.would_refuse
+    }
+
+    pub(crate) fn note_refusal(&mut self, stage: &'static str) {
+        self.left().would_refuse = Some(stage);
+    }
+
+    fn left(&mut self) -> &mut Left {
+        self.0.get_or_insert_default()
     }
 }
 

@@ -175,7 +175,7 @@ fn refusals_can_be_read_by_the_page_that_asked() {
     }));
     let mut case = Case::get("/").header("origin", "https://app.example");
     assert!(case.permit(&pipeline).is_err());
-    assert_eq!(values(&case.beside.reply, "access-control-allow-origin"), ["https://app.example"]);
+    assert_eq!(values(case.beside.reply(), "access-control-allow-origin"), ["https://app.example"]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn what_the_workload_is_asked_for() {
         assert_eq!(case.permit(&pipeline).unwrap().head().path, expected, "{asked} {spec}");
         assert_eq!(case.head.query.as_deref(), Some("a=/shop"));
         // What was asked for is kept for the log.
-        assert_eq!(case.beside.asked_path.as_deref(), (asked != expected).then_some(asked));
+        assert_eq!(case.beside.asked_path(), (asked != expected).then_some(asked));
     }
 }
 

@@ -29,6 +29,8 @@ mod guard;
 mod hop;
 pub mod http;
 mod listen;
+#[doc(hidden)]
+pub mod measure;
 pub mod metrics;
 mod nofile;
 mod observe;

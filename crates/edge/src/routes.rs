@@ -157,6 +157,11 @@ impl Table {
         self.hosts.get(host).is_some()
     }
 
+    /// Whether a route takes the request, for [`crate::measure`].
+    pub(crate) fn finds(&self, head: &RequestHead) -> bool {
+        self.hosts.get(&head.host).and_then(|host| host.find(head)).is_some()
+    }
+
     /// Finds the route of a request, if its connection may carry it at all.
     pub(crate) fn route<'a>(&'a self, request: Request<'a>, certs: &CertStore) -> Result<Routed<'a>, EdgeError> {
         let (conn, head) = (request.conn, &*request.head);

@@ -12,6 +12,7 @@ use mezu_policy::Beside;
 use crate::access_log::{Owner, Row};
 use crate::answer::{Code, EdgeError};
 use crate::metrics::Done;
+use crate::orgs::OrgPlace;
 use crate::recent::{Entry, StageSet};
 use crate::worker::Worker;
 
@@ -33,26 +34,29 @@ pub(crate) struct Record {
     /// Those of its route, and the one that answered.
     pub(crate) stages: StageSet,
     pub(crate) stage: Option<&'static str>,
-    /// It has one of its org's places.
-    placed: bool,
+    /// The place of its org that it has.
+    place: Option<OrgPlace>,
 }
 
 impl Record {
     /// Takes one of the places of the request's org. The end of the request gives it back.
     pub(crate) fn take_place(&mut self, worker: &Worker) -> Result<(), EdgeError> {
         if let Some(owner) = &self.owner {
-            worker.orgs.take(owner.org)?;
-            self.placed = true;
+            self.place = Some(worker.orgs.take(owner.org)?);
         }
         Ok(())
     }
 
-    /// The request ends, or rests from here on and needs none: its gate bounds how many do.
-    pub(crate) fn give_place_back(&mut self, worker: &Worker) {
-        if let Some(owner) = &self.owner
-            && std::mem::take(&mut self.placed)
-        {
-            worker.orgs.give_back(owner.org);
+    /// From here on the request rests most of the time, and counts apart from those that do not.
+    pub(crate) fn rest(&mut self, worker: &Worker) {
+        if let (Some(owner), Some(place)) = (&self.owner, &mut self.place) {
+            worker.orgs.rest(owner.org, place, worker.free());
+        }
+    }
+
+    fn give_place_back(&mut self, worker: &Worker) {
+        if let (Some(owner), Some(place)) = (&self.owner, self.place.take()) {
+            worker.orgs.give_back(owner.org, place);
         }
     }
 
@@ -88,7 +92,7 @@ impl<'w> Watch<'w> {
             generation: 0,
             stages: StageSet::default(),
             stage: None,
-            placed: false,
+            place: None,
         };
         Self { worker, context, head, record, beside: Beside::default(), finished: false }
     }

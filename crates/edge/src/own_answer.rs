@@ -54,6 +54,11 @@ impl Worker {
         Ok(())
     }
 
+    /// How many more requests there may be.
+    pub(crate) fn free(&self) -> usize {
+        self.shared.in_flight_per_worker.saturating_sub(self.in_flight.get())
+    }
+
     /// Tells the client, if it can still be told; else breaks the answer off visibly.
     pub(crate) async fn answer<X: Exchange>(&self, own: Own, watch: &mut Watch<'_>, exchange: &mut X) {
         match &own {

@@ -81,7 +81,8 @@ pub struct Limits {
     pub pending_wait: Duration,
     /// How long after its last gate left a workload's requests still wait for a new one.
     pub gate_return: Duration,
-    /// Requests in flight per org and edge, resting ones included.
+    /// Requests in flight per org and edge, without those that rest: of these an org may have as many as it leaves free
+    /// of all. More than that count as in flight.
     pub in_flight_per_org: usize,
     /// Requests in flight per tunnel of a gate and per edge, without those that rest. One client may have twice as many
     /// as it leaves free.

@@ -180,7 +180,7 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     fn started(&mut self, stream: &mut GateStream) {
         if self.download.patient {
             stream.rest();
-            self.record.give_place_back(self.worker);
+            self.record.rest(self.worker);
         }
         self.upload.commit(self.exchange);
         self.record.status = self.download.head.status;

@@ -133,6 +133,71 @@ fn refusals_say_what_to_do() {
 }
 
 #[test]
+fn what_is_applied_is_exported_and_can_be_taken_back() {
+    let instance = Instance::start();
+    instance.json(&["workload", "create", "shop", "--label", "tier=front"]);
+    let file = instance.dir.path().join("config.toml");
+    let text = "version = 1\nhostnames = [\"shop.example\"]\n[[account]]\nname = \"first\"\n\
+                [[route]]\nhost = \"shop.example\"\npath = \"/api\"\nworkload = \"shop\"\n\
+                [route.pipeline.body_limit]\nbytes = 9\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let dry = String::from_utf8(instance.run(&["apply", "-f", path, "--dry-run"]).stdout).unwrap();
+    assert!(dry.contains("+ shop.example/api") && dry.contains("+ hostname shop.example"), "{dry}");
+    assert_eq!(instance.json(&["route", "list"]), serde_json::json!([]));
+    instance.run(&["apply", "-f", path]);
+    let exported = String::from_utf8(instance.run(&["export"]).stdout).unwrap();
+    assert!(exported.contains("bytes = 9") && exported.contains("name = \"first\""), "{exported}");
+    std::fs::write(&file, &exported).unwrap();
+    let again = String::from_utf8(instance.run(&["apply", "-f", path]).stdout).unwrap();
+    assert_eq!(again.trim(), "Nothing to change.");
+
+    let listed = instance.json(&["publish", "list"]);
+    assert_eq!(listed[0]["summary"], "config.toml");
+    instance.run(&["undo"]);
+    assert_eq!(instance.json(&["route", "list"]), serde_json::json!([]));
+    assert!(instance.refused(&["undo"]).contains("nothing to take back"));
+    assert_eq!(instance.json(&["audit", "verify"])["is_whole"], true);
+    assert_eq!(instance.json(&["workload", "list", "--label", "tier=front"])[0]["name"], "shop");
+    assert!(instance.refused(&["hostname", "claim", "api.mezusphere.localhost"]).contains("kept back"));
+}
+
+#[test]
+fn a_backup_of_a_running_instance_is_restored_into_another_directory() {
+    let instance = Instance::start();
+    instance.json(&["key", "create", "--name", "laptop"]);
+    let file = instance.dir.path().join("backup");
+    assert!(instance.json(&["backup", file.to_str().unwrap()])["rows"].as_u64().unwrap() > 0);
+    assert!(instance.refused(&["restore", file.to_str().unwrap()]).contains("already uses"));
+    let generation = instance.json(&["status"])["generation"].as_u64().unwrap();
+
+    let dir = TempDir::new().unwrap();
+    let damaged = dir.path().join("damaged");
+    let content = std::fs::read(&file).unwrap();
+    std::fs::write(&damaged, &content[..content.len() / 2]).unwrap();
+    assert_eq!(mezusphere(&dir).arg("restore").arg(&damaged).output().unwrap().status.code(), Some(1));
+    let restored = mezusphere(&dir).arg("restore").arg(&file).output().unwrap();
+    assert!(restored.status.success(), "{restored:?}");
+    let twice = mezusphere(&dir).arg("restore").arg(&file).output().unwrap();
+    assert!(String::from_utf8(twice.stderr).unwrap().contains("a store at"));
+
+    let other = Instance::start_in(dir);
+    let names = |keys: &Value| keys.as_array().unwrap().iter().map(|key| key["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&other.json(&["key", "list"])), names(&instance.json(&["key", "list"])));
+    assert!(other.json(&["status"])["generation"].as_u64().unwrap() >= generation);
+    assert_eq!(other.json(&["audit", "verify"])["is_whole"], true);
+}
+
+#[test]
+fn man_pages_are_written_for_every_command() {
+    let dir = TempDir::new().unwrap();
+    assert!(mezusphere(&dir).arg("man").arg(dir.path().join("man")).output().unwrap().status.success());
+    for page in ["mezusphere.1", "mezusphere-apply.1", "mezusphere-route-add.1"] {
+        assert!(dir.path().join("man").join(page).is_file(), "{page}");
+    }
+}
+
+#[test]
 fn without_an_instance_the_exit_code_says_so() {
     let dir = TempDir::new().unwrap();
     let output = mezusphere(&dir).arg("status").output().unwrap();

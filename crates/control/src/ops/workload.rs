@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mezu_api::Page;
 use mezu_api::workload::{NewWorkload, Workload, WorkloadPatch};
+use mezu_api::{Code, Page};
 use mezu_model::{Label, WorkloadId};
 use mezu_store::{RouteFilter, Slice, View};
 
@@ -95,6 +95,13 @@ pub(crate) async fn delete(
     let mut change = control.change().await?;
     let old = change.workload(scope.org(), id).await?;
     let before = shown(control, scope, &mut change, old).await?;
+    let routes = every!(slice, change.routes(scope.org(), &RouteFilter::default(), &slice));
+    // Routes that lead to it by their split stay, and would lead to nothing.
+    let uses = |route: &&mezu_store::Route| route.workload != id && route.pipeline.workloads().any(|one| one == id);
+    if let Some(route) = routes.iter().find(uses) {
+        let detail = format!("the capabilities of the route for {}{} still name the workload", route.host, route.path);
+        return Err(Refused::new(Code::InUse, detail));
+    }
     change.delete_workload(scope.org(), id, with_routes, expected).await?;
     let event = scope.event(id).with(seen(&before), None);
     control.commit(change, scope, event, Reply::done()).await

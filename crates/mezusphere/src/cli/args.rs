@@ -9,11 +9,14 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 use mezu_edge::access_log::AccessLogTarget;
-use mezu_model::{Hostname, Label};
+use mezu_model::{Hostname, Label, PublishId};
 use mezu_runtime::telemetry::LogFormat;
 use mezu_snapshot::PathRule;
 
 use super::duration;
+pub(super) use super::nouns::{
+    ApplyArgs, AuditArgs, DraftArgs, HostnameArgs, MemberArgs, OrgArgs, PublishArgs, StoreArgs,
+};
 use crate::up::HttpWish;
 
 const STYLES: Styles = Styles::styled()
@@ -47,12 +50,44 @@ pub enum Command {
     Key(KeyArgs),
     /// Say which hostname and path leads to which workload
     Route(RouteArgs),
-    /// See the workloads and whether they are online
+    /// Make, list and label the workloads, and see whether they are online
     Workload(WorkloadArgs),
+    /// Claim and release hostnames
+    Hostname(HostnameArgs),
+    /// See what was published
+    Publish(PublishArgs),
+    /// Take a publish back, the latest unless one is named
+    Undo {
+        /// Its id; see `mezusphere publish list`
+        publish: Option<PublishId>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Look at drafts, publish them or throw them away
+    Draft(DraftArgs),
+    /// Make, list and rename orgs
+    Org(OrgArgs),
+    /// Invite members, list them, and give them roles
+    Member(MemberArgs),
+    /// Read the audit log, and prove that it is whole
+    Audit(AuditArgs),
     /// See how the running instance is
     Status(StatusArgs),
+    /// Print the configuration of an org as one text
+    Export {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Make the configuration of an org what a text says, as `export` prints it
+    Apply(ApplyArgs),
+    /// Write all that the store holds into a new file, while the instance runs
+    Backup(StoreArgs),
+    /// Fill a data directory that has no store from a backup
+    Restore(StoreArgs),
     /// Print shell completions, e.g. `mezusphere completions bash`
     Completions { shell: clap_complete::Shell },
+    /// Write the man pages of all commands into a directory
+    Man { directory: PathBuf },
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +171,10 @@ pub struct ClientArgs {
     #[command(flatten)]
     pub data: DataArg,
 
+    /// The org, where there are several
+    #[arg(long, value_name = "NAME", env = "MEZUSPHERE_ORG", help_heading = "Instance")]
+    pub org: Option<Label>,
+
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -154,6 +193,15 @@ pub enum KeyCommand {
         /// What it is for, e.g. the machine's name [default: key-1, key-2, …]
         #[arg(long)]
         name: Option<Label>,
+        /// The service account that it is for [default: one of the key's name]
+        #[arg(long, value_name = "NAME")]
+        account: Option<Label>,
+        /// Days until it ends
+        #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3660))]
+        days: u16,
+        /// Make a key that does not end by itself
+        #[arg(long, conflicts_with = "days")]
+        never_expires: bool,
         /// Write the key to a new file (mode 0600) instead of printing it
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -235,6 +283,46 @@ pub enum WorkloadCommand {
     /// List the workloads
     #[command(visible_alias = "ls")]
     List {
+        /// Only those with this label; may be repeated
+        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+        labels: Vec<(Label, String)>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Make a workload before its first Warpgate comes
+    Create {
+        name: Label,
+        /// A label; may be repeated
+        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+        labels: Vec<(Label, String)>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Set the labels of a workload, instead of those it has
+    Label {
+        /// Its name or id
+        workload: String,
+        #[arg(value_name = "NAME=VALUE", value_parser = label)]
+        labels: Vec<(Label, String)>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Give a workload another name
+    Rename {
+        /// Its name or id
+        workload: String,
+        name: Label,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Delete a workload
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Its name or id
+        workload: String,
+        /// Delete its routes too
+        #[arg(long)]
+        with_routes: bool,
         #[command(flatten)]
         client: ClientArgs,
     },
@@ -283,6 +371,11 @@ fn access_log(text: &str) -> Result<AccessLogWish, String> {
         "-" => Some(AccessLogTarget::Stdout),
         file => Some(AccessLogTarget::File(file.into())),
     }))
+}
+
+fn label(text: &str) -> Result<(Label, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.parse().map_err(|error| format!("{error}"))?, value.to_string()))
 }
 
 fn stage(text: &str) -> Result<(String, serde_json::Value), String> {

@@ -64,6 +64,15 @@ pub(super) fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints a text as it is.
+///
+/// # Errors
+/// When standard output is gone.
+pub(super) fn text(text: &str) -> Result<(), Failure> {
+    write!(stdout(), "{text}")?;
+    Ok(())
+}
+
 /// Prints a line that is not the command's product.
 pub(super) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(stderr(), "{text}");

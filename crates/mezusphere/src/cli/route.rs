@@ -1,5 +1,6 @@
 //! `mezusphere route …`.
 
+use mezu_api::route::{Matcher, Placed, Route, RouteSpec};
 use mezu_model::{Hostname, Label, RouteId};
 use mezu_policy::PipelineSpec;
 use mezu_snapshot::PathRule;
@@ -11,7 +12,6 @@ use super::client::Client;
 use super::out::{self, Failure};
 use super::stages;
 use super::table::{Cell, Table, Tone};
-use crate::api;
 
 pub(super) async fn run(args: RouteArgs) -> Result<(), Failure> {
     match args.command {
@@ -25,8 +25,8 @@ pub(super) async fn run(args: RouteArgs) -> Result<(), Failure> {
     }
 }
 
-async fn add(client: &Client, new: api::NewRoute, json: bool) -> Result<(), Failure> {
-    let route: api::Route = client.post("/v1/routes", &new).await?;
+async fn add(client: &Client, new: RouteSpec, json: bool) -> Result<(), Failure> {
+    let route: Route = client.post(&client.org("/routes").await?, &new).await?;
     if json {
         return out::json(&route);
     }
@@ -38,44 +38,49 @@ async fn add(client: &Client, new: api::NewRoute, json: bool) -> Result<(), Fail
 }
 
 async fn list(client: &Client, json: bool) -> Result<(), Failure> {
-    let mut routes: Vec<api::Route> = client.get("/v1/routes").await?;
-    // As the edge matches: within a host, the longest path first.
-    routes.sort_by(|a, b| {
-        a.host.cmp(&b.host).then_with(|| b.path.as_str().len().cmp(&a.path.as_str().len())).then(a.path.cmp(&b.path))
-    });
+    let placed: Vec<Placed> = client.all(&client.org("/routes").await?).await?;
     if json {
-        return out::json(&routes);
+        return out::json(&placed);
     }
     let mut table = Table::new(&["URL", "WORKLOAD", "STAGES", "ID"]);
-    for route in &routes {
+    for Placed { route, .. } in &placed {
         let stages = switched_on(&route.pipeline);
         let stages = if stages.is_empty() { Cell::new("–", Tone::Quiet) } else { stages.join(" ").into() };
-        let url = Cell::new(&route.url, if route.warning.is_some() { Tone::Bad } else { Tone::Plain });
-        table.row(vec![url, route.workload.to_string().into(), stages, Cell::new(route.id.to_string(), Tone::Quiet)]);
+        let tone = match (route.enabled, &route.warning) {
+            (false, _) => Tone::Quiet,
+            (true, Some(_)) => Tone::Bad,
+            (true, None) => Tone::Plain,
+        };
+        let url = if route.enabled { route.url.clone() } else { format!("{} (off)", route.url) };
+        let id = Cell::new(route.id.to_string(), Tone::Quiet);
+        table.row(vec![Cell::new(url, tone), route.workload.to_string().into(), stages, id]);
     }
     table.print("No routes. A workload gets its first when a Warpgate connects: `warpgate http 3000`.")?;
-    for warning in routes.iter().filter_map(|route| route.warning.as_ref()) {
+    for warning in placed.iter().filter_map(|one| one.route.warning.as_ref()) {
         out::note(format_args!("{} {warning}", "warning:".yellow().bold()));
+    }
+    for Placed { route, shadowed_by, .. } in &placed {
+        if let Some(by) = shadowed_by {
+            let warning = "warning:".yellow();
+            out::note(format_args!("{} route {} is never reached: {by} takes all of it", warning.bold(), route.id));
+        }
     }
     Ok(())
 }
 
 async fn remove(client: &Client, wanted: &str, json: bool) -> Result<(), Failure> {
-    let routes: Vec<api::Route> = client.get("/v1/routes").await?;
+    let path = client.org("/routes").await?;
+    let routes: Vec<Placed> = client.all(&path).await?;
+    let routes: Vec<Route> = routes.into_iter().map(|one| one.route).collect();
     let route = find(&routes, wanted)?;
-    client.delete(&format!("/v1/routes/{}", route.id)).await?;
+    client.delete(&format!("{path}/{}", route.id)).await?;
     if json {
         return out::json(&serde_json::json!({ "id": route.id, "removed": true }));
     }
     out::line(format_args!("{} leads nowhere now.", route.url.bold()))
 }
 
-fn new_route(
-    host: Hostname,
-    path: PathRule,
-    workload: Label,
-    set: Vec<(String, Value)>,
-) -> Result<api::NewRoute, Failure> {
+fn new_route(host: Hostname, path: PathRule, workload: Label, set: Vec<(String, Value)>) -> Result<RouteSpec, Failure> {
     let mut stages = Map::new();
     for (stage, value) in set {
         if stages.insert(stage.clone(), value).is_some() {
@@ -86,11 +91,12 @@ fn new_route(
         let (place, reason) = (error.path().to_string(), error.into_inner());
         Failure::Refused(format!("--set {place}: {reason}; see `mezusphere route stages`"))
     })?;
-    Ok(api::NewRoute { host, path, workload, pipeline })
+    let (path, matcher) = (path.as_str().to_string(), Matcher::default());
+    Ok(RouteSpec { host, path, matcher, rank: None, enabled: true, workload, pipeline })
 }
 
 /// The one route that an id, a host or a host with a path names.
-fn find<'a>(routes: &'a [api::Route], wanted: &str) -> Result<&'a api::Route, Failure> {
+fn find<'a>(routes: &'a [Route], wanted: &str) -> Result<&'a Route, Failure> {
     let none = || Failure::Refused(format!("there is no route {wanted:?}; see `mezusphere route list`"));
     if let Ok(id) = wanted.parse::<RouteId>() {
         return routes.iter().find(|route| route.id == id).ok_or_else(none);
@@ -102,7 +108,7 @@ fn find<'a>(routes: &'a [api::Route], wanted: &str) -> Result<&'a api::Route, Fa
     let host = host.to_ascii_lowercase();
     let mut matching = routes
         .iter()
-        .filter(|route| route.host.as_str() == host && path.as_ref().is_none_or(|path| route.path == *path));
+        .filter(|route| route.host.as_str() == host && path.as_ref().is_none_or(|path| route.path == path.as_str()));
     match (matching.next(), matching.next()) {
         (Some(route), None) => Ok(route),
         (Some(_), Some(_)) => {

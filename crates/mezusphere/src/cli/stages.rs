@@ -34,7 +34,8 @@ fn example(schema: &Value) -> Value {
         _ => Value::from("…"),
     };
     let kind = || schema.get("type").and_then(Value::as_str).map(of_kind);
-    schema.get("default").cloned().or_else(kind).unwrap_or_else(|| Value::from("…"))
+    let first = || schema.get("enum").and_then(Value::as_array).and_then(|values| values.first()).cloned();
+    schema.get("default").cloned().or_else(first).or_else(kind).unwrap_or_else(|| Value::from("…"))
 }
 
 #[cfg(test)]

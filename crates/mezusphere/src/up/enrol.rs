@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mezu_edge::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
-use mezu_model::{Hostname, Label};
+use mezu_model::{Hostname, Label, OrgId};
 use mezu_store::EnrolRefusal;
 use tokio::time::timeout;
 
@@ -82,9 +82,22 @@ struct Writer {
 }
 
 impl Writer {
+    /// New names must be ones that anybody may have. Those that are known already stay.
+    fn check_names(&self, org: OrgId, names: &[Label]) -> Result<(), EnrolError> {
+        let places = self.publisher.places();
+        let fresh = names.iter().filter(|name| places.workload(org, name).is_none());
+        for host in fresh.filter_map(|name| Hostname::join(name, &self.base).ok()) {
+            if let Some(why) = mezu_control::names::refusal(&host, &self.base) {
+                return Err(EnrolError::Refused(why));
+            }
+        }
+        Ok(())
+    }
+
     async fn write(&self, enrolment: Enrolment) -> Result<Vec<mezu_store::Enrolled>, EnrolError> {
         let store = self.store.get().ok_or_else(|| unavailable("the store is not open"))?;
         let Enrolment { key, org, names, .. } = enrolment;
+        self.check_names(org, &names)?;
         let enrolled = timeout(WRITE, store.enrol(key, org, &names, &self.base, clock::now()))
             .await
             .map_err(|_| unavailable("the store did not answer in time"))?

@@ -28,6 +28,13 @@ pub enum UpError {
     Authority(#[source] rcgen::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Backup(#[from] mezu_store::BackupError),
+    #[error("there is no store at {path}; name the data directory with --data", path = path.display())]
+    NoStore { path: PathBuf },
+    #[error("there is a store at {path} already; restore into another directory, named with --data",
+        path = path.display())]
+    StoreThere { path: PathBuf },
     #[error("the edge did not start: {0}")]
     Edge(String),
     #[error("this should not happen: {0}")]

@@ -12,6 +12,7 @@
 
 mod admin;
 mod authority;
+mod backup;
 mod certificates;
 mod clock;
 mod data_dir;
@@ -35,6 +36,7 @@ mod socket;
 mod store_slot;
 
 pub use authority::Source;
+pub use backup::{backup, restore};
 pub use error::UpError;
 pub use settings::{ADMIN, BASE_DOMAIN, HttpWish, Settings};
 
@@ -198,7 +200,7 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let last_good = LastGood::open(directory.clone()).map_err(|source| UpError::DataDir { path: directory, source })?;
     let known = last_good.load();
     let seal = seal_key::ensure(&data)?;
-    let (store, org, first_key) = store_slot::open(&data, known.is_some(), scope).await?;
+    let (store, first_key) = store_slot::open(&data, known.is_some(), scope).await?;
     let publisher = Publisher::start(scope, store.clone(), base.clone(), last_good, known).await;
 
     // Bound before the edge serves: whoever sees it serve can also ask it.
@@ -229,7 +231,7 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let control =
         Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, scope: scope.clone(), seal });
     go_rounds(scope, &control);
-    let ops = Arc::new(Ops { store, publisher, live, certificates, org, place, draining });
+    let ops = Arc::new(Ops { store, publisher, live, certificates, place, draining });
     let admin_router = admin::router(Arc::clone(&ops)).fallback_service(mezu_control::http::router(&control));
     let operators = mezu_control::http::operator_router(&control);
     let socket_router = socket::router(Arc::clone(&ops)).fallback_service(operators);

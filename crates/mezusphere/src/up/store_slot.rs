@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mezu_model::{Label, OrgId, Seed};
+use mezu_model::{Label, Seed};
 use mezu_runtime::{Backoff, Scope};
 use mezu_store::Store;
 
@@ -25,29 +25,29 @@ pub(super) async fn open(
     data: &Arc<DataDir>,
     can_do_without: bool,
     scope: &Scope,
-) -> Result<(StoreSlot, Option<OrgId>, Option<Seed>), UpError> {
+) -> Result<(StoreSlot, Option<Seed>), UpError> {
     let slot = StoreSlot::default();
     match prepare(data).await {
-        Ok((store, org, key)) => {
+        Ok((store, key)) => {
             let _ = slot.set(store);
-            Ok((slot, Some(org), key))
+            Ok((slot, key))
         }
         Err(error) if can_do_without => {
             tracing::error!(%error, "starting from the last good snapshot; changes are refused until the store opens");
             retry(data, &slot, scope);
-            Ok((slot, None, None))
+            Ok((slot, None))
         }
         Err(error) => Err(error),
     }
 }
 
-async fn prepare(data: &DataDir) -> Result<(Store, OrgId, Option<Seed>), UpError> {
+async fn prepare(data: &DataDir) -> Result<(Store, Option<Seed>), UpError> {
     let store = Store::open(&data.file(FILE)).await?;
     let name: Label = ORG.parse().map_err(|_| UpError::Internal("the first org's name"))?;
     let org = store.ensure_org(mezu_runtime::id::new(), &name, clock::now()).await?.id;
     let key = first_key::ensure(data, &store, org).await?;
     setup_token::ensure(data, &store).await?;
-    Ok((store, org, key))
+    Ok((store, key))
 }
 
 fn retry(data: &Arc<DataDir>, slot: &StoreSlot, scope: &Scope) {

@@ -4,7 +4,7 @@ use mezu_api::route::{HeaderMatch, Matcher, RouteSpec};
 use mezu_model::{Label, Method, OrgId, WorkloadId};
 use mezu_policy::Pipeline;
 use mezu_snapshot::{HeaderCondition, PathRule};
-use mezu_store::View;
+use mezu_store::{StoreError, View};
 
 use crate::Refused;
 
@@ -22,6 +22,15 @@ pub(crate) async fn resolve(
     let matcher = matcher(&spec.matcher, &format!("{at}/matcher"))?;
     Pipeline::compile(&spec.pipeline)
         .map_err(|invalid| Refused::invalid(format!("{at}/pipeline{}", pointer(&invalid.at)), invalid.problem))?;
+    for id in spec.pipeline.workloads() {
+        match view.workload(org, id).await {
+            Ok(_) => {}
+            Err(StoreError::NotFound { .. }) => {
+                return Err(Refused::invalid(format!("{at}/pipeline"), format!("there is no workload {id}")));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     let workload = match workload {
         Some(workload) => workload,
         None => {

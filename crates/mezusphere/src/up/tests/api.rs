@@ -32,7 +32,7 @@ async fn at_admin(running: &Running, request: &str, headers: &str, body: Option<
     ask(TcpStream::connect(running.admin_addr()).await.unwrap(), request, headers, body).await
 }
 
-async fn at_socket(running: &Running, request: &str, body: Option<Value>) -> Got {
+pub(super) async fn at_socket(running: &Running, request: &str, body: Option<Value>) -> Got {
     let socket = running.data().join(crate::api::SOCKET);
     ask(UnixStream::connect(socket).await.unwrap(), request, "", body).await
 }

@@ -1,0 +1,209 @@
+//! The flags of the commands for hostnames, publishes, drafts, orgs, members, the audit log and whole stores.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use mezu_model::{DraftId, Email, Hostname, Label, Role};
+
+use super::args::{ClientArgs, DataArg};
+
+#[derive(Debug, Args)]
+pub struct HostnameArgs {
+    #[command(subcommand)]
+    pub command: HostnameCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HostnameCommand {
+    /// List the hostnames
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Claim a hostname, under the base domain or of your own
+    Claim {
+        name: Hostname,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Give a hostname up; it is kept for the org for 30 days
+    Release {
+        name: Hostname,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    #[command(subcommand)]
+    pub command: PublishCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PublishCommand {
+    /// List the latest publishes, the newest first
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DraftArgs {
+    #[command(subcommand)]
+    pub command: DraftCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DraftCommand {
+    /// List the drafts
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show what publishing a draft would change
+    Diff {
+        draft: DraftId,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Publish a draft: all of its changes or none
+    Publish {
+        draft: DraftId,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Throw a draft away
+    #[command(visible_alias = "rm")]
+    Delete {
+        draft: DraftId,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct OrgArgs {
+    #[command(subcommand)]
+    pub command: OrgCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OrgCommand {
+    /// List the orgs
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Make an org
+    Create {
+        name: Label,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Give the org another name
+    Rename {
+        name: Label,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct MemberArgs {
+    #[command(subcommand)]
+    pub command: MemberCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// List the members of the org
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Invite a person; prints the secret to hand on, good for 72 hours
+    Invite {
+        email: Email,
+        /// viewer, editor, admin or owner
+        #[arg(long, default_value_t = Role::Viewer)]
+        role: Role,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Give a member another role
+    Role {
+        /// Address or id
+        member: String,
+        role: Role,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Take a member out of the org
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Address or id
+        member: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List the latest events, the newest first
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only this action, such as route.create
+        #[arg(long)]
+        action: Option<String>,
+        /// Only what was refused
+        #[arg(long)]
+        refused: bool,
+        /// How many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Prove that no event was changed or taken away
+    Verify {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The text
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// The backup
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub data: DataArg,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,134 @@
+//! `mezusphere publish …`, `undo` and `draft …`.
+
+use mezu_api::Page;
+use mezu_api::draft::{Changed, Diff, Draft};
+use mezu_api::publish::Publish;
+use mezu_api::route::RouteSpec;
+use mezu_model::PublishId;
+use owo_colors::OwoColorize as _;
+use serde_json::Value;
+
+use super::args::ClientArgs;
+use super::client::Client;
+use super::duration::day_and_time;
+use super::nouns::{DraftArgs, DraftCommand, PublishArgs, PublishCommand};
+use super::out::{self, Failure};
+use super::table::{Cell, Table, Tone};
+
+pub(super) async fn run(args: PublishArgs) -> Result<(), Failure> {
+    let PublishCommand::List { client } = args.command;
+    let publishes = latest(&Client::new(&client)).await?;
+    if client.json {
+        return out::json(&publishes);
+    }
+    let mut table = Table::new(&["AT (UTC)", "WHAT", "BY", "ID"]);
+    for one in publishes {
+        let (what, tone) = match one.undone_by {
+            Some(_) => (format!("{} (taken back)", one.summary), Tone::Quiet),
+            None => (one.summary, Tone::Plain),
+        };
+        let id = Cell::new(one.id.to_string(), Tone::Quiet);
+        table.row(vec![day_and_time(&one.at.to_string()).into(), Cell::new(what, tone), one.actor.into(), id]);
+    }
+    table.print("Nothing was published yet.")
+}
+
+/// `mezusphere undo`.
+pub(super) async fn undo(publish: Option<PublishId>, client: ClientArgs) -> Result<(), Failure> {
+    let to = Client::new(&client);
+    let id = match publish {
+        Some(id) => id,
+        None => {
+            // An undo, and what it has taken back, are both done with.
+            let open = latest(&to).await?.into_iter().find(|one| one.undo_of.is_none() && one.undone_by.is_none());
+            open.ok_or_else(|| Failure::Refused("there is nothing to take back".into()))?.id
+        }
+    };
+    let undone: Publish = to.order(&to.org(&format!("/publishes/{id}/undo")).await?).await?;
+    if client.json {
+        return out::json(&undone);
+    }
+    out::line(format_args!("Taken back: {}", undone.summary.trim_start_matches("undo: ").bold()))?;
+    undone.changes.iter().try_for_each(|changed| print(changed))
+}
+
+/// `mezusphere draft …`.
+pub(super) async fn draft(args: DraftArgs) -> Result<(), Failure> {
+    match args.command {
+        DraftCommand::List { client } => drafts(&Client::new(&client), client.json).await,
+        DraftCommand::Diff { draft, client } => {
+            let to = Client::new(&client);
+            let diff: Diff = to.get(&to.org(&format!("/drafts/{draft}/diff")).await?).await?;
+            if client.json { out::json(&diff) } else { diff.changes.iter().try_for_each(print) }
+        }
+        DraftCommand::Publish { draft, client } => {
+            let to = Client::new(&client);
+            let done: Publish = to.order(&to.org(&format!("/drafts/{draft}/publish")).await?).await?;
+            if client.json {
+                return out::json(&done);
+            }
+            out::line(format_args!("Published: {}", done.summary.bold()))?;
+            done.changes.iter().try_for_each(print)
+        }
+        DraftCommand::Delete { draft, client } => {
+            let to = Client::new(&client);
+            to.delete(&to.org(&format!("/drafts/{draft}")).await?).await?;
+            if client.json {
+                return out::json(&serde_json::json!({ "id": draft, "deleted": true }));
+            }
+            out::line("The draft is thrown away.")
+        }
+    }
+}
+
+async fn drafts(client: &Client, json: bool) -> Result<(), Failure> {
+    let drafts: Vec<Draft> = client.all(&client.org("/drafts").await?).await?;
+    if json {
+        return out::json(&drafts);
+    }
+    let mut table = Table::new(&["NAME", "CHANGES", "PUBLISHED AT (UTC)", "ID"]);
+    for draft in drafts {
+        let at = draft.publish_at.map_or_else(|| "when told".into(), |at| day_and_time(&at.to_string()));
+        let id = Cell::new(draft.id.to_string(), Tone::Quiet);
+        table.row(vec![draft.name.into(), draft.ops.len().to_string().into(), at.into(), id]);
+    }
+    table.print("No drafts.")
+}
+
+/// The latest publishes.
+async fn latest(client: &Client) -> Result<Vec<Publish>, Failure> {
+    let page: Page<Publish> = client.get(&format!("{}?limit=50", client.org("/publishes").await?)).await?;
+    Ok(page.items)
+}
+
+/// A change as lines: what goes with a minus, what comes with a plus.
+pub(super) fn print(changed: &Changed) -> Result<(), Failure> {
+    let place = |route: &RouteSpec| format!("{}{}", route.host, route.path);
+    let (before, after) = (changed.before.as_ref(), changed.after.as_ref());
+    let name = after.or(before).map(place).unwrap_or_default();
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            out::line(format_args!("{} {name}", "~".yellow()))?;
+            let (before, after) = (fields(before), fields(after));
+            for (field, old) in &before {
+                let new = after.iter().find(|(name, _)| name == field).map(|(_, new)| new);
+                if new != Some(old) {
+                    out::line(format_args!("  {} {field}: {old}", "-".red()))?;
+                }
+            }
+            for (field, new) in after.iter().filter(|one| !before.contains(one)) {
+                out::line(format_args!("  {} {field}: {new}", "+".green()))?;
+            }
+            Ok(())
+        }
+        (None, Some(after)) => out::line(format_args!("{} {name} → {}", "+".green(), after.workload)),
+        _ => out::line(format_args!("{} {name}", "-".red())),
+    }
+}
+
+fn fields(route: &RouteSpec) -> Vec<(String, String)> {
+    match serde_json::to_value(route) {
+        Ok(Value::Object(fields)) => fields.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
+        _ => Vec::new(),
+    }
+}

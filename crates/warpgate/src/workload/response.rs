@@ -32,6 +32,8 @@ pub(crate) struct Reader {
     asked: Asked,
     state: State,
     interim: u32,
+    /// The request was told to go on with its body.
+    continued: bool,
     keep_alive: bool,
     /// Seconds after which the workload says it closes an idle connection.
     idle_hint: Option<u64>,
@@ -62,7 +64,7 @@ pub(crate) enum Step {
 
 impl Reader {
     pub(crate) fn new(asked: Asked) -> Self {
-        Self { asked, state: State::Head, interim: 0, keep_alive: false, idle_hint: None }
+        Self { asked, state: State::Head, interim: 0, continued: false, keep_alive: false, idle_hint: None }
     }
 
     /// Takes the next step over `buffer`, which must not be empty.
@@ -122,7 +124,7 @@ impl Reader {
     /// Whether the workload, its answer given, still takes the rest of the request. One that was asked whether it wants
     /// a body and answered instead is not to be trusted with it: it might read it as the next request.
     pub(crate) fn awaits_body(&self) -> bool {
-        self.keep_alive && (!self.asked.expect || self.interim > 0)
+        self.keep_alive && (!self.asked.expect || self.continued)
     }
 
     pub(crate) fn idle_hint(&self) -> Option<u64> {
@@ -178,6 +180,7 @@ impl Reader {
         self.idle_hint = framing.idle_hint;
         if head.is_interim() {
             self.interim += 1;
+            self.continued |= head.status == 100;
             if self.interim > MAX_INTERIM {
                 return Err(BadResponse::TooManyInterim);
             }

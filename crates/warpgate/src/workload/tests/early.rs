@@ -4,11 +4,16 @@ use super::*;
 
 /// Answers each request as soon as it has its head, then reads the body, and says which connection it is.
 async fn hasty() -> Workload {
-    raw(|mut connection, number| async move {
+    hasty_after("").await
+}
+
+/// The same, with an interim answer before.
+async fn hasty_after(interim: &'static str) -> Workload {
+    raw(move |mut connection, number| async move {
         let mut heard = Vec::new();
         loop {
             let Some(head) = take_until(&mut connection, &mut heard, b"\r\n\r\n").await else { return };
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}");
+            let answer = format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}");
             connection.write_all(answer.as_bytes()).await.unwrap();
             let head = String::from_utf8(head).unwrap();
             if head.contains("transfer-encoding: chunked") {
@@ -111,9 +116,14 @@ fn a_rest_that_is_cut_short_or_does_not_come_costs_the_connection() {
 #[test]
 fn a_workload_that_was_asked_first_and_said_no_gets_no_body() {
     local(async {
-        let workload = hasty().await;
-        let mut asking = upload(Some(5));
-        asking.head.headers.push(b"expect", b"100-continue").unwrap();
-        assert_eq!(after_the_answer(&workload, asking, vec![data(5), Ok(Incoming::End)]).await, 0);
+        // Hints say nothing about the body.
+        for (interim, kept) in [("", 0), ("HTTP/1.1 103 Early Hints\r\n\r\n", 0), ("HTTP/1.1 100 Continue\r\n\r\n", 1)]
+        {
+            let workload = hasty_after(interim).await;
+            let mut asking = upload(Some(5));
+            asking.head.headers.push(b"expect", b"100-continue").unwrap();
+            let events = vec![data(5), Ok(Incoming::End)];
+            assert_eq!(after_the_answer(&workload, asking, events).await, kept, "{interim}");
+        }
     });
 }

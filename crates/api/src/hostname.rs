@@ -9,7 +9,7 @@ use crate::{Time, schema};
 /// A hostname of an org.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hostname {
-    #[schema(value_type = schema::Hostname)]
+    #[schema(value_type = schema::DnsName)]
     pub name: Name,
     /// `held`: claimed, until it is released. `used`: owned because routes stand on it. `released`: given up, and kept
     /// for the org for 30 days.
@@ -26,6 +26,6 @@ pub struct Hostname {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewHostname {
-    #[schema(value_type = schema::Hostname)]
+    #[schema(value_type = schema::DnsName)]
     pub name: Name,
 }

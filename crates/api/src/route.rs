@@ -11,7 +11,7 @@ use crate::{Time, schema};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSpec {
-    #[schema(value_type = schema::Hostname)]
+    #[schema(value_type = schema::DnsName)]
     pub host: Hostname,
     /// `/api`: that path and all below. `=/login`: that path alone. `/users/{id}`: with a capture.
     #[serde(default = "root")]
@@ -67,7 +67,7 @@ pub struct HeaderMatch {
 pub struct Route {
     #[schema(value_type = schema::Id)]
     pub id: RouteId,
-    #[schema(value_type = schema::Hostname)]
+    #[schema(value_type = schema::DnsName)]
     pub host: Hostname,
     pub path: String,
     #[serde(default)]

@@ -35,8 +35,8 @@ texts! {
     Label = |text| text.min_length(Some(1)).max_length(Some(63))
         .pattern(Some("^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$"))
         .description(Some("A name: one DNS label, kept in lower case."));
-    /// A hostname.
-    Hostname = |text| text.min_length(Some(1)).max_length(Some(253))
+    /// A hostname; the noun of that name is the claim to one.
+    DnsName = |text| text.min_length(Some(1)).max_length(Some(253))
         .pattern(Some(
             r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
         ))

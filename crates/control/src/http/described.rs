@@ -66,6 +66,6 @@ pub(crate) struct SessionPath {
 #[into_params(parameter_in = Path)]
 pub(crate) struct NamePath {
     /// The hostname.
-    #[param(value_type = schema::Hostname)]
+    #[param(value_type = schema::DnsName)]
     id: String,
 }

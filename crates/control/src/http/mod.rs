@@ -38,7 +38,7 @@ use crate::Control;
 use crate::auth::Door;
 
 /// Every operation there is.
-fn operations() -> Operations {
+pub(crate) fn operations() -> Operations {
     let all = Operations::default();
     let all = setup::add(all);
     let all = session::add(all);

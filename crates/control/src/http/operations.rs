@@ -53,6 +53,12 @@ impl Operations {
         router.with_state(control.clone())
     }
 
+    /// The name and form of each type that some operation speaks of.
+    #[cfg(test)]
+    pub(crate) fn schemas(&self) -> impl Iterator<Item = &(String, RefOr<utoipa::openapi::Schema>)> {
+        self.0.iter().flat_map(|entry| &entry.routes.0)
+    }
+
     /// What the operations say of themselves.
     pub(crate) fn describe(self, about: OpenApi) -> OpenApi {
         let router = self.0.into_iter().fold(OpenApiRouter::new(), |router, entry| router.routes(entry.routes));

@@ -28,7 +28,7 @@ pub(crate) fn add(all: Operations) -> Operations {
 #[into_params(parameter_in = Query)]
 struct RouteQuery {
     /// Those of this hostname.
-    #[param(value_type = Option<schema::Hostname>)]
+    #[param(value_type = Option<schema::DnsName>)]
     host: Option<String>,
     /// Those to the workload of this id.
     #[param(value_type = Option<schema::Id>)]

@@ -63,6 +63,16 @@ fn each_operation_names_its_permission_and_fits_its_path() {
 }
 
 #[test]
+fn no_two_types_share_a_name() {
+    let mut forms = std::collections::HashMap::new();
+    for (name, form) in crate::http::operations().schemas() {
+        let form = serde_json::to_value(form).unwrap();
+        let known = forms.entry(name.clone()).or_insert_with(|| form.clone());
+        assert_eq!(*known, form, "two types are called {name}; one would stand for both in the document");
+    }
+}
+
+#[test]
 fn each_code_has_its_section() {
     let page = std::fs::read_to_string(root().join("docs/api-errors.md")).unwrap();
     for code in Code::ALL {

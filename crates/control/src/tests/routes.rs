@@ -104,6 +104,27 @@ async fn a_fault_in_a_route_is_told_with_its_place() {
 }
 
 #[tokio::test]
+async fn a_split_names_workloads_of_its_own_org_alone_and_keeps_them() {
+    on_both(|world| async move {
+        let editor = shop(&world).await;
+        let other = world.org("other").await;
+        let (_, rival) = world.member(other, "r@example.com", Role::Editor).await;
+        let theirs = world.ask(&rival, "POST", "/orgs/other/workloads", Some(json!({"name": "theirs"}))).await;
+        let canary = world.ask(&editor, "POST", "/orgs/acme/workloads", Some(json!({"name": "canary"}))).await;
+        let split = |workload: &str| {
+            let to = json!([{"workload": workload, "weight": 1}]);
+            json!({"host": "a.example", "workload": "shop", "pipeline": {"split": {"to": to}}})
+        };
+        let refused = route(&world, &editor, split(&id(&theirs))).await;
+        assert_eq!((refused.status, &refused.body["pointer"]), (422, &json!("/pipeline")), "{refused:?}");
+        assert_eq!(route(&world, &editor, split(&id(&canary))).await.status, 201);
+        let path = format!("/orgs/acme/workloads/{}?with_routes=true", id(&canary));
+        assert_eq!(world.ask(&editor, "DELETE", &path, None).await.code(), "in_use");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_draft_is_shown_published_and_undone() {
     on_both(|world| async move {
         let editor = shop(&world).await;

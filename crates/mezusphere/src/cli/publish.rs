@@ -49,7 +49,7 @@ pub(super) async fn undo(publish: Option<PublishId>, client: ClientArgs) -> Resu
         return out::json(&undone);
     }
     out::line(format_args!("Taken back: {}", undone.summary.trim_start_matches("undo: ").bold()))?;
-    undone.changes.iter().try_for_each(|changed| print(changed))
+    undone.changes.iter().try_for_each(print)
 }
 
 /// `mezusphere draft …`.

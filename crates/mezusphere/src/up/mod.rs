@@ -225,8 +225,7 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     };
     let draining = Arc::new(AtomicBool::new(false));
     let (seen, proofs) = (place.clone(), Arc::clone(&certificates));
-    let seen =
-        edge_view::Seen { publisher: publisher.clone(), live: live.clone(), certificates: proofs, place: seen };
+    let seen = edge_view::Seen { publisher: publisher.clone(), live: live.clone(), certificates: proofs, place: seen };
     let names = vec![place.base.clone()];
     let control =
         Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, scope: scope.clone(), seal });

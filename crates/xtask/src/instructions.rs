@@ -53,6 +53,27 @@ const PATHS: &[Path] = &[
         arguments: &["5"],
         budget: 3_700,
     },
+    Path {
+        what: "the edge: the route of a host that has one, of 100,000 hosts",
+        package: "mezu-edge",
+        example: "route_cost",
+        arguments: &["hosts", "100000"],
+        budget: 170,
+    },
+    Path {
+        what: "the edge: one of the 10,000 routes of a host, three segments deep",
+        package: "mezu-edge",
+        example: "route_cost",
+        arguments: &["paths", "10000"],
+        budget: 1_000,
+    },
+    Path {
+        what: "the edge: one of the 10,000 routes of a host, by two captures",
+        package: "mezu-edge",
+        example: "route_cost",
+        arguments: &["captures", "10000"],
+        budget: 1_000,
+    },
 ];
 
 const FEW: u64 = 2_000;

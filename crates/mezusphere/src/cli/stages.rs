@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 use super::out::{self, Failure};
 
+const AN_ID: &str = "0190b3d2-5c1e-7a60-8000-0123456789ab";
+
 pub(crate) fn print(json: bool) -> Result<(), Failure> {
     let schema = mezu_policy::schema();
     if json {
@@ -31,6 +33,7 @@ fn example(schema: &Value) -> Value {
         "array" => Value::Array(schema.get("items").map(example).into_iter().collect()),
         "integer" | "number" => Value::from(1),
         "boolean" => Value::from(true),
+        _ if schema.get("format").is_some_and(|format| format == "uuid") => Value::from(AN_ID),
         _ => Value::from("…"),
     };
     let kind = || schema.get("type").and_then(Value::as_str).map(of_kind);

@@ -91,6 +91,8 @@ fn read(path: &Path, generation: u64) -> Result<Snapshot, String> {
 }
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;

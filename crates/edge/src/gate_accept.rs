@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mezu_model::{PublicKey, WorkloadId};
+use mezu_model::{KeyId, OrgId, PublicKey, WorkloadId};
 use mezu_runtime::spawn_local;
 use mezu_tunnel::proto::Death;
 use mezu_tunnel::proto::hello::{Agreed, Hello, Refused, RefusedCode, VERSION, Welcome, WelcomeWorkload};
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use crate::enrol::{self, EnrolError, EnrolledWorkload, Enrolment};
-use crate::gates::Gate;
+use crate::gates::{Barred, Claim, Gate};
 use crate::listen::Place;
 use crate::metrics::{Door, GateLeft, GateRefusal, HandshakeFailure};
 use crate::placement::Seat;
@@ -45,7 +45,7 @@ pub(crate) struct Arrival {
 
 struct Admitted {
     seat: Seat,
-    key: PublicKey,
+    claim: Claim,
     workloads: Vec<EnrolledWorkload>,
 }
 
@@ -96,21 +96,42 @@ async fn admit(worker: &Worker, pending: &PendingGate) -> Result<Admitted, Refus
     if !is_dialled_name(hello, pending.server_name()) {
         return Err(refused(RefusedCode::EdgeName, "the signed edge name is not the name that was dialled"));
     }
-    let public = PublicKey(hello.public_key);
-    let Some(key) = worker.table().key(&public) else {
-        return Err(refused(RefusedCode::UnknownKey, "this key is unknown or was revoked; make a new one"));
-    };
-    if pending.verify(&public).is_err() {
-        return Err(refused(RefusedCode::Signature, "the signature does not fit the key and this connection"));
-    }
-    let seat = worker.shared.placement.take(key.org, key.id, hello.gate_id, worker.index).map_err(|_| Refused {
+    let names: Vec<_> = hello.workloads.iter().map(|workload| workload.name.clone()).collect();
+    let claim = Claim { key: PublicKey(hello.public_key), address: pending.peer().map(|peer| peer.ip()), names };
+    let (key, org) = granted(worker, pending, &claim)?;
+    let seat = worker.shared.placement.take(org, key, hello.gate_id, worker.index).map_err(|_| Refused {
         retry_after_ms: Some(LATER_MS),
         ..refused(RefusedCode::TooMany, "this key has as many tunnels here as it may")
     })?;
-    let names = hello.workloads.iter().map(|workload| workload.name.clone()).collect();
-    let enrolment = Enrolment { key: key.id, org: key.org, gate: hello.gate_id, names };
+    let enrolment = Enrolment { key, org, gate: hello.gate_id, names: claim.names.clone() };
     let workloads = enrol(worker, enrolment).await?;
-    Ok(Admitted { seat, key: public, workloads })
+    Ok(Admitted { seat, claim, workloads })
+}
+
+/// The key and its org. What its scope lacks is told only to who has proved to hold it.
+fn granted(worker: &Worker, pending: &PendingGate, claim: &Claim) -> Result<(KeyId, OrgId), Refused> {
+    let table = worker.table();
+    let granted = claim.check(&table);
+    if granted == Err(Barred::Key) {
+        return Err(refused(RefusedCode::UnknownKey, "this key is unknown or was revoked; make a new one"));
+    }
+    if pending.verify(&claim.key).is_err() {
+        return Err(refused(RefusedCode::Signature, "the signature does not fit the key and this connection"));
+    }
+    match granted {
+        Ok(key) => Ok((key.id, key.org)),
+        Err(barred) => Err(barred.word()),
+    }
+}
+
+impl Barred {
+    /// What the gate is told.
+    fn word(&self) -> Refused {
+        match self {
+            Self::Key => refused(RefusedCode::Revoked, "this key was revoked"),
+            Self::Scope(lacks) => refused(RefusedCode::NotAllowed, lacks),
+        }
+    }
 }
 
 /// The gate must have signed the name for which our certificate was checked; a gate that dialled an address signs that.
@@ -159,10 +180,10 @@ fn refused(code: RefusedCode, message: &str) -> Refused {
 
 /// Takes a gate in, on the worker where it will live.
 pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
-    let Arrival { pending, place, admitted: Admitted { seat, key, workloads } } = arrival;
+    let Arrival { pending, place, admitted: Admitted { seat, claim, workloads } } = arrival;
     // Long ago by the clock of revocations. From here on `close_revoked` finds it: it runs on this thread too.
-    if worker.table().key(&key).is_none() {
-        return turn_away(worker, pending, place, seat);
+    if let Err(barred) = claim.check(&worker.table()) {
+        return turn_away(worker, pending, place, seat, &barred);
     }
     let id = pending.hello().gate_id;
     let welcome = welcome(worker, id, &workloads);
@@ -171,7 +192,7 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
         Err(error) => return debug!(%error, "gate welcome"),
     };
     let workloads: Vec<WorkloadId> = workloads.iter().map(|workload| workload.id).collect();
-    let gate = worker.gates.join(Gate::new(session.clone(), id, key, workloads, worker.limits()));
+    let gate = worker.gates.join(Gate::new(session.clone(), id, claim, workloads, worker.limits()));
     worker.metrics.gate_joined();
     worker.metrics.connection_opened(Door::Gate);
     info!(gate = %id, worker = worker.index, "tunnel up");
@@ -188,12 +209,12 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
     });
 }
 
-/// The key was revoked between the check and here.
-fn turn_away(worker: &Worker, pending: PendingGate, place: Place, seat: Seat) {
-    worker.metrics.gate_refused(GateRefusal::UnknownKey);
+/// The key was revoked, or its scope cut, between the check and here.
+fn turn_away(worker: &Worker, pending: PendingGate, place: Place, seat: Seat, barred: &Barred) {
+    let refused = barred.word();
+    worker.metrics.gate_refused(refusal(refused.code));
     spawn_local(&worker.stops.gates, "gate refused", async move {
         let _held = (place, seat);
-        let refused = refused(RefusedCode::Revoked, "this key was revoked");
         let _ = timeout(LAST_WORD, pending.refuse(refused)).await;
     });
 }
@@ -228,13 +249,14 @@ fn welcome(worker: &Worker, gate_id: mezu_model::GateId, workloads: &[EnrolledWo
     }
 }
 
-/// Closes the tunnels whose key a snapshot no longer has. Requests on them fail: a revoked key serves nobody.
+/// Closes the tunnels whose key a snapshot no longer has, or whose scope no longer holds them. Requests on them fail: a
+/// revoked key serves nobody.
 pub(crate) fn close_revoked(worker: &Worker, table: &Table) {
     for gate in worker.gates.all() {
-        if table.key(&gate.key).is_none() {
-            info!(gate = %gate.id, worker = worker.index, "key revoked");
+        if let Err(barred) = gate.claim.check(table) {
+            info!(gate = %gate.id, worker = worker.index, ?barred, "key revoked");
             worker.gates.withdraw(&gate);
-            gate.session.close(&refused(RefusedCode::Revoked, "this key was revoked"));
+            gate.session.close(&barred.word());
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use mezu_model::{Context, GateId, Limits, PublicKey, RequestHead, WorkloadId};
+use mezu_model::{Context, GateId, Label, Limits, PublicKey, RequestHead, WorkloadId};
 use mezu_tunnel::proto::{OpenError, OpenOptions};
 use mezu_tunnel::{Session, Stream};
 
@@ -20,13 +20,46 @@ use crate::forward::Budget;
 use crate::pick;
 use crate::places::{Place, Places};
 use crate::presence::{Presence, Reach};
+use crate::routes::{Key, Table};
+
+/// By what a gate was let in. When a snapshot no longer grants it, the tunnel goes.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) key: PublicKey,
+    /// Where its connection comes from.
+    pub(crate) address: Option<IpAddr>,
+    /// The names of the workloads that it serves.
+    pub(crate) names: Vec<Label>,
+}
+
+/// Why a gate may not come in, or not stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// The key is unknown, or was revoked.
+    Key,
+    /// The key's scope; what it does not hold.
+    Scope(String),
+}
+
+impl Claim {
+    /// The key, if it grants all of this.
+    pub(crate) fn check<'t>(&self, table: &'t Table) -> Result<&'t Key, Barred> {
+        let key = table.key(&self.key).ok_or(Barred::Key)?;
+        if !key.scope.allows_address(self.address) {
+            return Err(Barred::Scope("this key may not be used from this address".to_owned()));
+        }
+        match self.names.iter().find(|name| !key.scope.allows_workload(name)) {
+            Some(name) => Err(Barred::Scope(format!("this key may not serve a workload named {name}"))),
+            None => Ok(key),
+        }
+    }
+}
 
 /// A tunnel that ends on this worker.
 pub(crate) struct Gate {
     pub(crate) session: Session,
     pub(crate) id: GateId,
-    /// By which it was let in; when it goes from the snapshot, so does the tunnel.
-    pub(crate) key: PublicKey,
+    pub(crate) claim: Claim,
     /// The workloads it serves, in the order of its hello.
     pub(crate) workloads: Vec<WorkloadId>,
     places: Rc<Places>,
@@ -35,15 +68,9 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(
-        session: Session,
-        id: GateId,
-        key: PublicKey,
-        workloads: Vec<WorkloadId>,
-        limits: &Limits,
-    ) -> Self {
+    pub(crate) fn new(session: Session, id: GateId, claim: Claim, workloads: Vec<WorkloadId>, limits: &Limits) -> Self {
         let places = Rc::new(Places::new(limits));
-        Self { session, id, key, workloads, places, offered: Cell::new(false) }
+        Self { session, id, claim, workloads, places, offered: Cell::new(false) }
     }
 }
 

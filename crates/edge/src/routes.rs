@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 
 use mezu_model::{Context, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
 use mezu_policy::{Beside, Invalid, Live, Permitted, Pipeline, RouteLive, Stop, Subject};
-use mezu_snapshot::{Matcher, PathRule, Problems};
+use mezu_snapshot::{KeyScope, Matcher, PathRule, Problems};
 
 use crate::access_log::Owner;
 use crate::answer::EdgeError;
@@ -72,10 +72,11 @@ impl Route {
 }
 
 /// A key that may open tunnels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) id: KeyId,
     pub(crate) org: OrgId,
+    pub(crate) scope: KeyScope,
 }
 
 /// A request that was read, and nothing more.
@@ -148,8 +149,8 @@ pub enum Uncompilable {
 
 impl Table {
     /// The owner of a public key; `None` when it may not (or no longer) open tunnels.
-    pub(crate) fn key(&self, public: &PublicKey) -> Option<Key> {
-        self.keys.get(&public.0).copied()
+    pub(crate) fn key(&self, public: &PublicKey) -> Option<&Key> {
+        self.keys.get(&public.0)
     }
 
     /// Whether any route leads from this hostname.

@@ -16,6 +16,7 @@ pub mod known;
 pub mod limits;
 pub mod method;
 pub mod name;
+pub mod network;
 pub mod path;
 pub mod role;
 
@@ -30,5 +31,6 @@ pub use known::Known;
 pub use limits::Limits;
 pub use method::{Method, Protocol, Scheme};
 pub use name::{Hostname, InvalidName, Label};
+pub use network::{InvalidNetwork, Network};
 pub use path::{PathError, check_query, normalise};
 pub use role::{InvalidRole, Role};

@@ -4,8 +4,7 @@
 //! passed this stage and no other: there is no action that skips sign-in or any later stage, and so none that is
 //! called "allow". The address is that of the socket, never one from a header.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
+use mezu_model::Network;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -88,13 +87,6 @@ pub(crate) struct IpAccess {
     otherwise: Action,
 }
 
-/// Addresses that share their first bits. The two families never match each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Network {
-    V4 { bits: u32, mask: u32 },
-    V6 { bits: u128, mask: u128 },
-}
-
 pub(crate) fn compile(spec: &Spec) -> Result<IpAccess, Invalid> {
     if spec.rules.len() > MAX_RULES {
         return Err(Invalid::new("ip_access.rules", format!("at most {MAX_RULES} rules")));
@@ -108,8 +100,9 @@ pub(crate) fn compile(spec: &Spec) -> Result<IpAccess, Invalid> {
             return Err(Invalid::new(at, "a rule without a network would never decide anything"));
         }
         let networks = rule.networks.iter().enumerate().map(|(place, text)| {
-            network(text)
-                .map_err(|problem| Invalid::new(format!("ip_access.rules[{index}].networks[{place}]"), problem))
+            text.parse::<Network>().map_err(|problem| {
+                Invalid::new(format!("ip_access.rules[{index}].networks[{place}]"), problem.to_string())
+            })
         });
         Ok((networks.collect::<Result<_, _>>()?, rule.then))
     });
@@ -122,9 +115,8 @@ impl Stage for IpAccess {
     }
 
     fn request(&self, request: &mut Request<'_>) -> Verdict {
-        // An IPv4 client of a socket that speaks both has an IPv4-mapped IPv6 address.
         let address = request.context.client.ip().to_canonical();
-        let decides = self.rules.iter().position(|(networks, _)| networks.iter().any(|one| one.holds(address)));
+        let decides = self.rules.iter().position(|(networks, _)| networks.iter().any(|one| one.contains(address)));
         request.tell(|_| match decides {
             Some(index) => format!("{address} is in rule {}", index + 1),
             None => format!("no rule names {address}"),
@@ -134,60 +126,6 @@ impl Stage for IpAccess {
             Action::PassToNextStages => Verdict::Continue,
         }
     }
-}
-
-impl Network {
-    fn holds(self, address: IpAddr) -> bool {
-        match (self, address) {
-            (Self::V4 { bits, mask }, IpAddr::V4(address)) => u32::from(address) & mask == bits,
-            (Self::V6 { bits, mask }, IpAddr::V6(address)) => u128::from(address) & mask == bits,
-            _ => false,
-        }
-    }
-}
-
-fn network(text: &str) -> Result<Network, String> {
-    let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (text, None),
-    };
-    let Ok(address) = address.parse::<IpAddr>() else {
-        return Err("not a network: write an address, or one with the count of its fixed bits: 192.0.2.0/24".to_owned());
-    };
-    match address {
-        IpAddr::V4(address) => {
-            let mask = u32::MAX.checked_shl(32 - bits(length, 32)?).unwrap_or(0);
-            let bits = u32::from(address) & mask;
-            same(Ipv4Addr::from(bits), address, length)?;
-            Ok(Network::V4 { bits, mask })
-        }
-        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
-            Err("write IPv4 networks as such: 192.0.2.0/24, not ::ffff:192.0.2.0/120".to_owned())
-        }
-        IpAddr::V6(address) => {
-            let mask = u128::MAX.checked_shl(128 - bits(length, 128)?).unwrap_or(0);
-            let bits = u128::from(address) & mask;
-            same(Ipv6Addr::from(bits), address, length)?;
-            Ok(Network::V6 { bits, mask })
-        }
-    }
-}
-
-fn bits(length: Option<&str>, most: u32) -> Result<u32, String> {
-    let Some(length) = length else { return Ok(most) };
-    // Not "+8", not "08": one spelling per network.
-    let plain = length == "0" || !length.starts_with(['0', '+']);
-    let bits = length.parse().ok().filter(|bits| plain && *bits <= most);
-    bits.ok_or_else(|| format!("the count of fixed bits is a number from 0 to {most}"))
-}
-
-/// A network that says more than its fixed bits is probably not the one that was meant.
-fn same<A: PartialEq + std::fmt::Display>(cut: A, written: A, length: Option<&str>) -> Result<(), String> {
-    if cut == written {
-        return Ok(());
-    }
-    let length = length.unwrap_or_default();
-    Err(format!("{written} has bits beyond the first {length}: write {cut}/{length}, or {written} alone"))
 }
 
 #[cfg(test)]

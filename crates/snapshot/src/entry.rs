@@ -1,6 +1,8 @@
 //! The shapes of a snapshot. Unknown fields are refused, so an edge never ignores a rule that it does not understand.
 
-use mezu_model::{Hostname, KeyId, Label, OrgId, PublicKey, RouteId, WorkloadId};
+use std::net::IpAddr;
+
+use mezu_model::{Hostname, KeyId, Label, Network, OrgId, PublicKey, RouteId, WorkloadId};
 use mezu_policy::PipelineSpec;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,40 @@ pub struct KeyEntry {
     /// 64 hex digits in the text form.
     #[serde(with = "hex")]
     pub public: PublicKey,
+    #[serde(default, skip_serializing_if = "KeyScope::is_any")]
+    pub scope: KeyScope,
+}
+
+/// What a key may be used for. What is absent is not restricted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyScope {
+    /// The names of the workloads that it may serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workloads: Option<Vec<Label>>,
+    /// Where its tunnels may come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Vec<Network>>,
+}
+
+impl KeyScope {
+    fn is_any(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a tunnel may come from this address. One whose address is not known may only where any may.
+    #[must_use]
+    pub fn allows_address(&self, address: Option<IpAddr>) -> bool {
+        self.networks.as_ref().is_none_or(|networks| {
+            address.is_some_and(|address| networks.iter().any(|network| network.contains(address)))
+        })
+    }
+
+    /// Whether the key may serve the workload of this name.
+    #[must_use]
+    pub fn allows_workload(&self, name: &Label) -> bool {
+        self.workloads.as_ref().is_none_or(|names| names.contains(name))
+    }
 }
 
 /// Something that answers requests behind a Warpgate.

@@ -18,7 +18,7 @@ mod order;
 mod path;
 
 pub use check::{Problem, Problems};
-pub use entry::{KeyEntry, OrgEntry, Parts, RouteEntry, Snapshot, WorkloadEntry};
+pub use entry::{KeyEntry, KeyScope, OrgEntry, Parts, RouteEntry, Snapshot, WorkloadEntry};
 pub use file::{Undecodable, decode, encode};
 pub use matcher::{HeaderCondition, InvalidMatcher, Matcher, Unmet};
 pub use order::{Order, Shadowed, shadowed};

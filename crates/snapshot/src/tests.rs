@@ -18,7 +18,7 @@ fn workload(n: u8) -> WorkloadId {
 }
 
 fn key(n: u8) -> KeyEntry {
-    KeyEntry { id: KeyId::from_bytes([n; 16]), org: org(1), public: PublicKey([n; 32]) }
+    KeyEntry { id: KeyId::from_bytes([n; 16]), org: org(1), public: PublicKey([n; 32]), scope: KeyScope::default() }
 }
 
 fn route(n: u8, host: &str, to: u8) -> RouteEntry {

@@ -2,7 +2,7 @@
 //! from the other.
 
 use mezu_model::{AccountId, KeyId, Label, OrgId, PublicKey};
-use mezu_snapshot::{KeyEntry, limits};
+use mezu_snapshot::{KeyEntry, KeyScope, limits};
 
 use crate::change::{Change, View};
 use crate::db::{Row, Tx};
@@ -135,9 +135,17 @@ impl Store {
 }
 
 pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<KeyEntry>, StoreError> {
-    let rows = tx.rows("SELECT id, org_id, public_key FROM keys WHERE revoked_at IS NULL ORDER BY id", []).await?;
+    const SQL: &str = "SELECT keys.id AS id, keys.org_id AS org_id, public_key, workloads, cidrs \
+                       FROM keys LEFT JOIN accounts ON accounts.id = account_id \
+                       WHERE revoked_at IS NULL ORDER BY keys.id";
+    let rows = tx.rows(SQL, []).await?;
     let entry = |row: &Row| {
-        Ok(KeyEntry { id: row.typed("id")?, org: row.typed("org_id")?, public: row.public_key("public_key")? })
+        Ok(KeyEntry {
+            id: row.typed("id")?,
+            org: row.typed("org_id")?,
+            public: row.public_key("public_key")?,
+            scope: KeyScope { workloads: row.json_if_any("workloads")?, networks: row.json_if_any("cidrs")? },
+        })
     };
     rows.iter().map(entry).collect()
 }

@@ -21,15 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mezu-dns", &["mezu-model", "mezu-snapshot", "mezu-runtime"]),
     (
         "mezu-control",
-        &[
-            "mezu-model",
-            "mezu-policy",
-            "mezu-snapshot",
-            "mezu-store",
-            "mezu-api",
-            "mezu-tunnel-proto",
-            "mezu-runtime",
-        ],
+        &["mezu-model", "mezu-policy", "mezu-snapshot", "mezu-store", "mezu-api", "mezu-tunnel-proto", "mezu-runtime"],
     ),
     ("warpgate", &["mezu-model", "mezu-tunnel", "mezu-runtime"]),
     (

@@ -74,7 +74,7 @@ impl Table {
 }
 
 fn keys(snapshot: &Snapshot) -> HashMap<[u8; 32], Key> {
-    snapshot.keys.iter().map(|key| (key.public.0, Key { id: key.id, org: key.org })).collect()
+    snapshot.keys.iter().map(|key| (key.public.0, Key { id: key.id, org: key.org, scope: key.scope.clone() })).collect()
 }
 
 fn compile_hosts<'s>(

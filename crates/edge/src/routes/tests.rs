@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::{KeyEntry, OrgEntry, Parts, RouteEntry, Snapshot, WorkloadEntry};
+use mezu_snapshot::{KeyEntry, KeyScope, OrgEntry, Parts, RouteEntry, Snapshot, WorkloadEntry};
 use rustls::sign::CertifiedKey;
 
 use super::*;
@@ -31,7 +31,12 @@ fn route(n: u8, host: &str, path: &str, workload: u8) -> RouteEntry {
 fn snapshot() -> Snapshot {
     let parts = Parts {
         orgs: [(ONE, "one"), (TWO, "two")].map(|(id, name)| OrgEntry { id, name: name.parse().unwrap() }).into(),
-        keys: vec![KeyEntry { id: KeyId::from_bytes(id(9)), org: ONE, public: PublicKey([9; 32]) }],
+        keys: vec![KeyEntry {
+            id: KeyId::from_bytes(id(9)),
+            org: ONE,
+            public: PublicKey([9; 32]),
+            scope: KeyScope::default(),
+        }],
         workloads: vec![workload(1, ONE), workload(2, ONE), workload(3, TWO)],
         routes: vec![
             route(1, "a.base.test", "/", 1),
@@ -221,7 +226,10 @@ fn a_connection_carries_only_names_of_its_certificate_and_org() {
 fn keys_are_found_by_their_public_half() {
     let table = Table::compile(&snapshot()).unwrap();
     assert_eq!(table.generation, 7);
-    assert_eq!(table.key(&PublicKey([9; 32])), Some(Key { id: KeyId::from_bytes(id(9)), org: ONE }));
+    assert_eq!(
+        table.key(&PublicKey([9; 32])),
+        Some(&Key { id: KeyId::from_bytes(id(9)), org: ONE, scope: KeyScope::default() })
+    );
     assert_eq!(table.key(&PublicKey([8; 32])), None);
 }
 

@@ -109,6 +109,50 @@ fn a_key_revoked_on_the_way_in_gets_no_tunnel() {
     });
 }
 
+/// A key's scope: where it may be used from, and for what. Narrowed, it cuts the tunnels that it no longer holds.
+#[test]
+fn a_key_serves_only_what_its_scope_holds() {
+    let scopes = [
+        r#"{"networks":["203.0.113.0/24","2001:db8::/32"]}"#,
+        r#"{"networks":[]}"#,
+        r#"{"workloads":["blog","shop2"]}"#,
+        r#"{"networks":["127.0.0.0/8"],"workloads":["blog"]}"#,
+    ];
+    with_edge(2, move |world| async move {
+        for scope in scopes {
+            narrow(&world, r#"{"networks":["127.0.0.0/8","::1/128"],"workloads":["shop"]}"#);
+            served(&world).await;
+            let tunnels = world.gate(1, 2, echo("one")).await;
+            narrow(&world, scope);
+            for tunnel in &tunnels {
+                tunnel.session.closed().await;
+            }
+            match world.tunnel(2, echo("two")).await {
+                Err(ConnectError::Refused(refused)) => assert_eq!(refused.code, RefusedCode::NotAllowed, "{scope}"),
+                Err(other) => panic!("{scope}: {other}"),
+                Ok(_) => panic!("{scope}: let in"),
+            }
+        }
+    });
+}
+
+/// Waits until every worker serves the newest snapshot.
+async fn served(world: &World) {
+    let newest = world.snapshots.borrow().generation;
+    while world.edge.generation() < newest {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn narrow(world: &World, scope: &str) {
+    let mut snapshot = (**world.snapshots.borrow()).clone();
+    snapshot.generation += 1;
+    for key in &mut snapshot.keys {
+        key.scope = serde_json::from_str(scope).unwrap();
+    }
+    world.snapshots.send_replace(Arc::new(snapshot));
+}
+
 fn revoke(world: &World) {
     let mut snapshot = (**world.snapshots.borrow()).clone();
     snapshot.generation += 1;

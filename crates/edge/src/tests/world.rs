@@ -11,7 +11,7 @@ use bytes::Bytes;
 use mezu_model::{GateId, KeyId, Label, Limits, OrgId, RequestHead, ResponseHead, RouteId, Seed, WorkloadId, known};
 use mezu_policy::PipelineSpec;
 use mezu_runtime::{Scope, spawn_local};
-use mezu_snapshot::{KeyEntry, OrgEntry, Parts, PathRule, RouteEntry, Snapshot, WorkloadEntry};
+use mezu_snapshot::{KeyEntry, KeyScope, OrgEntry, Parts, PathRule, RouteEntry, Snapshot, WorkloadEntry};
 use mezu_tunnel::carrier::Io;
 use mezu_tunnel::proto::hello::{HelloWorkload, Welcome};
 use mezu_tunnel::proto::{ByteBudget, Config, Incoming};
@@ -93,7 +93,7 @@ impl World {
         let public = auth::public_key(&seed).unwrap();
         let parts = Parts {
             orgs: vec![OrgEntry { id: ORG, name: label("org") }],
-            keys: vec![KeyEntry { id: KeyId::from_bytes([3; 16]), org: ORG, public }],
+            keys: vec![KeyEntry { id: KeyId::from_bytes([3; 16]), org: ORG, public, scope: KeyScope::default() }],
             workloads: vec![WorkloadEntry { id: WORKLOAD, org: ORG, name: label("shop") }],
             routes: vec![RouteEntry::new(
                 RouteId::from_bytes([4; 16]),

@@ -59,7 +59,7 @@ impl Places {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use mezu_model::RouteId;
-    use mezu_snapshot::{KeyEntry, Parts, PathRule, RouteEntry, WorkloadEntry};
+    use mezu_snapshot::{KeyEntry, KeyScope, Parts, PathRule, RouteEntry, WorkloadEntry};
 
     use super::*;
 
@@ -83,7 +83,12 @@ mod tests {
 
     #[test]
     fn a_workload_is_found_by_its_org_and_name_with_its_default_host() {
-        let key = KeyEntry { id: KeyId::from_bytes([3; 16]), org: ORG, public: mezu_model::PublicKey([3; 32]) };
+        let key = KeyEntry {
+            id: KeyId::from_bytes([3; 16]),
+            org: ORG,
+            public: mezu_model::PublicKey([3; 32]),
+            scope: KeyScope::default(),
+        };
         let parts = Parts {
             keys: vec![key],
             workloads: vec![workload(1, ORG, "shop"), workload(2, OTHER, "shop"), workload(3, ORG, "blog")],

@@ -59,6 +59,26 @@ contract! {
         later.create_key(world.org, account, key_spec(13, "third")).await.unwrap();
     }
 
+    async fn edges_hear_what_a_key_may_be_used_for(world: World) {
+        let account = world.account("ci", Some(vec![label("shop")])).await;
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.create_key(world.org, account, key_spec(10, "ci")).await.unwrap();
+        change.commit(done()).await.unwrap();
+        let scope = async || {
+            let keys = world.store.read_all().await.unwrap().1.keys;
+            keys.into_iter().find(|key| key.id == KeyId::from_bytes([10; 16])).unwrap().scope
+        };
+        let told = scope().await;
+        assert!(told.allows_workload(&label("shop")) && !told.allows_workload(&label("blog")));
+        assert!(told.allows_address(Some("192.0.2.9".parse().unwrap())));
+        assert!(!told.allows_address(Some("198.51.100.1".parse().unwrap())) && !told.allows_address(None));
+        let mut change = world.store.change(NOW).await.unwrap();
+        let any = AccountSpec { name: label("ci"), workloads: None, cidrs: None };
+        change.update_account(world.org, account, &any, None).await.unwrap();
+        change.commit(done()).await.unwrap();
+        assert_eq!(scope().await, mezu_snapshot::KeyScope::default());
+    }
+
     async fn a_key_that_has_expired_is_revoked_by_itself_and_edges_hear_of_it(world: World) {
         let account = world.account("ci", None).await;
         let mut change = world.store.change(NOW).await.unwrap();

@@ -21,13 +21,16 @@ pub(crate) fn add(all: Operations) -> Operations {
         .add("workload.delete", Permission::WorkloadWrite, routes!(delete))
 }
 
+/// Characters of a filter by labels; the document says the same.
+const LABELS_MOST: usize = 512;
+
 /// Which workloads.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct WorkloadQuery {
     /// Labels that they must have, such as `tier=front,team=shop`.
-    #[param(max_length = 2000)]
+    #[param(max_length = 512)]
     labels: Option<String>,
     /// How many at most; 50 unless told otherwise.
     #[param(minimum = 1, maximum = 200)]
@@ -106,5 +109,8 @@ fn labels(text: &str) -> Result<Vec<(Label, String)>, Refused> {
         let (name, value) = pair.split_once('=')?;
         Some((name.parse().ok()?, value.to_string()))
     };
+    if text.chars().count() > LABELS_MOST {
+        return Err(Refused::new(Code::Invalid, format!("labels are at most {LABELS_MOST} characters")));
+    }
     text.split(',').filter(|pair| !pair.is_empty()).map(|pair| label(pair).ok_or_else(odd)).collect()
 }

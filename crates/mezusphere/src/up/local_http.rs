@@ -19,7 +19,8 @@ const CONNECTIONS: usize = 64;
 const HEAD: Duration = Duration::from_secs(10);
 /// A connection in all. Nobody streams here.
 const CONNECTION: Duration = Duration::from_secs(60);
-const HEAD_BYTES: usize = 16 * 1024;
+/// Room for the longest parameters of the API, percent-encoded.
+const HEAD_BYTES: usize = 64 * 1024;
 /// Pause after a failed accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 

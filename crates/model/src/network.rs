@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 /// IPv4-mapped IPv6 address counts as the IPv4 address that it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Network {
-    first: IpAddr,
-    /// Fixed bits: 0 to 32, or 0 to 128.
-    length: u8,
+pub struct Network(Form);
+
+/// The mask has a bit for each fixed one, so that asking costs one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Form {
+    V4 { first: u32, mask: u32 },
+    V6 { first: u128, mask: u128 },
 }
 
 /// Why a text is no network, for a person.
@@ -24,16 +27,11 @@ pub struct InvalidNetwork(String);
 impl Network {
     /// Whether the address is one of the network's.
     #[must_use]
+    #[inline]
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.first, address.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0);
-                address.to_bits() & mask == first.to_bits()
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
-                address.to_bits() & mask == first.to_bits()
-            }
+        match (self.0, address.to_canonical()) {
+            (Form::V4 { first, mask }, IpAddr::V4(address)) => address.to_bits() & mask == first,
+            (Form::V6 { first, mask }, IpAddr::V6(address)) => address.to_bits() & mask == first,
             _ => false,
         }
     }
@@ -51,33 +49,42 @@ impl FromStr for Network {
             let shape = "not a network: write an address, or one with the count of its fixed bits: 192.0.2.0/24";
             return Err(InvalidNetwork(shape.to_owned()));
         };
-        let (first, bits) = match address {
+        let network = match address {
             IpAddr::V4(address) => {
-                let bits = bits(length, 32)?;
-                let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
-                (IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask)), bits)
+                let mask = u32::MAX.checked_shl(32 - bits(length, 32)?).unwrap_or(0);
+                Self(Form::V4 { first: address.to_bits() & mask, mask })
             }
             IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
                 let advice = "write IPv4 networks as such: 192.0.2.0/24, not ::ffff:192.0.2.0/120";
                 return Err(InvalidNetwork(advice.to_owned()));
             }
             IpAddr::V6(address) => {
-                let bits = bits(length, 128)?;
-                let mask = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
-                (IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask)), bits)
+                let mask = u128::MAX.checked_shl(128 - bits(length, 128)?).unwrap_or(0);
+                Self(Form::V6 { first: address.to_bits() & mask, mask })
             }
         };
         // A network that says more than its fixed bits is probably not the one that was meant.
+        let (first, bits) = network.parts();
         if first != address {
             let advice =
                 format!("{address} has bits beyond the first {bits}: write {first}/{bits}, or {address} alone");
             return Err(InvalidNetwork(advice));
         }
-        Ok(Self { first, length: bits })
+        Ok(network)
     }
 }
 
-fn bits(length: Option<&str>, most: u8) -> Result<u8, InvalidNetwork> {
+impl Network {
+    /// The first address and the count of fixed bits.
+    fn parts(self) -> (IpAddr, u32) {
+        match self.0 {
+            Form::V4 { first, mask } => (Ipv4Addr::from_bits(first).into(), mask.leading_ones()),
+            Form::V6 { first, mask } => (Ipv6Addr::from_bits(first).into(), mask.leading_ones()),
+        }
+    }
+}
+
+fn bits(length: Option<&str>, most: u32) -> Result<u32, InvalidNetwork> {
     let Some(length) = length else { return Ok(most) };
     // Not "+8", not "08": one spelling per network.
     let plain = length == "0" || !length.starts_with(['0', '+']);
@@ -87,7 +94,8 @@ fn bits(length: Option<&str>, most: u8) -> Result<u8, InvalidNetwork> {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.first, self.length)
+        let (first, bits) = self.parts();
+        write!(f, "{first}/{bits}")
     }
 }
 

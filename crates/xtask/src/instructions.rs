@@ -51,7 +51,7 @@ const PATHS: &[Path] = &[
         package: "mezu-policy",
         example: "pipeline_cost",
         arguments: &["5"],
-        budget: 3_900,
+        budget: 3_800,
     },
     Path {
         what: "the edge: the route of a host that has one, of 100,000 hosts",

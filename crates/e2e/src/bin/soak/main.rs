@@ -60,7 +60,7 @@ const SHORT: Size = Size {
     slow_connections: 400,
     slow_seconds: 6,
     hostile_seconds: 2,
-    slow_mib: 96,
+    slow_mib: 192,
     growth_mib: 16,
     cpu_percent: 80,
     slowdown: 10,

@@ -6,14 +6,15 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mezu_model::{Context, GateId, Method, Protocol, RayId, RequestHead, RouteId, Scheme, WorkloadId};
+use mezu_model::{Context, GateId, Hostname, Method, OrgId, Protocol, RayId, RequestHead, RouteId, Scheme, WorkloadId};
 use mezu_policy::{Beside, Stop};
+use mezu_snapshot::Parts;
 use serde::Serialize;
 
 use crate::answer::EdgeError;
 use crate::edge::EdgeHandle;
 use crate::http::{Alpn, BadRequest, BodyLength, ConnInfo, asked};
-use crate::routes::{Candidate, Request};
+use crate::routes::{Candidate, Request, Table};
 use crate::worker::Worker;
 
 /// A request that somebody thinks of.
@@ -37,8 +38,8 @@ pub struct Explanation {
     pub host: String,
     /// In the form in which paths are matched.
     pub path: String,
-    /// Whether any route leads from the host.
-    pub host_known: bool,
+    /// The org whose routes lead from the host, if any do.
+    pub org: Option<OrgId>,
     /// The routes that were looked at, in match order.
     pub candidates: Vec<Candidate>,
     /// Routes of the host that are not listed, because their paths are others.
@@ -88,7 +89,7 @@ pub struct GateLoad {
 }
 
 /// Why a question is no request that could come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unasked {
     #[error("the method is not one that requests have")]
     Method,
@@ -96,6 +97,9 @@ pub enum Unasked {
     Url,
     #[error("the request would not be read: {0}")]
     Unreadable(&'static str),
+    /// Of routes that are only supposed.
+    #[error("these routes cannot be served from: {0}")]
+    Uncompilable(Box<str>),
 }
 
 impl From<BadRequest> for Unasked {
@@ -116,8 +120,27 @@ impl EdgeHandle {
     /// # Errors
     /// [`Unasked`] when no such request can come.
     pub async fn explain(&self, question: &Question) -> Result<Explanation, Unasked> {
-        let mut head = asked::head(question)?;
-        let mut explanation = self.judge(question, &mut head);
+        let head = asked::head(question)?;
+        let table = self.shared.tables.borrow().clone();
+        Ok(self.explain_by(&table, question, head).await)
+    }
+
+    /// The same as if there were the routes and workloads of `parts` alone: by the code that would compile and serve
+    /// them, beside what is served. Limits of rate are untouched there.
+    ///
+    /// # Errors
+    /// [`Unasked`] when no such request can come, or the routes could not be served from.
+    pub async fn explain_supposing(&self, question: &Question, parts: Parts) -> Result<Explanation, Unasked> {
+        let head = asked::head(question)?;
+        let base: Hostname = head.host.parse().map_err(|_| Unasked::Url)?;
+        let table = self.shared.tables.borrow().clone();
+        let supposed = table.supposing(base, parts);
+        let supposed = supposed.map_err(|problem| Unasked::Uncompilable(problem.to_string().into()))?;
+        Ok(self.explain_by(&supposed, question, head).await)
+    }
+
+    async fn explain_by(&self, table: &Table, question: &Question, mut head: RequestHead) -> Explanation {
+        let mut explanation = self.judge(table, question, &mut head);
         if let Outcome::Forwarded { workload, .. } = explanation.outcome {
             let client = question.client.ip();
             let looked =
@@ -126,11 +149,10 @@ impl EdgeHandle {
             explanation.outcome =
                 if gates.is_empty() { refused(&EdgeError::NoGate) } else { Outcome::Forwarded { workload, gates } };
         }
-        Ok(explanation)
+        explanation
     }
 
-    fn judge(&self, question: &Question, head: &mut RequestHead) -> Explanation {
-        let table = self.shared.tables.borrow().clone();
+    fn judge(&self, table: &Table, question: &Question, head: &mut RequestHead) -> Explanation {
         let host: Box<str> = head.host.as_str().into();
         let conn =
             ConnInfo { client: question.client, local_port: self.shared.public_port, sni: Some(host), alpn: Alpn::H2 };
@@ -147,7 +169,7 @@ impl EdgeHandle {
             method: head.method.to_string(),
             host: head.host.clone(),
             path: head.path.clone(),
-            host_known: table.has_host(&head.host),
+            org: table.org_of(&head.host),
             candidates,
             others,
             route: None,

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mezu_model::{Context, GateId, RequestHead, known};
+use mezu_model::{Context, GateId, OrgId, RequestHead, known};
 use mezu_policy::Beside;
 
 use crate::access_log::{Owner, Row};
@@ -118,7 +118,8 @@ impl Drop for Watch<'_> {
         if let Some(code) = record.failure {
             worker.metrics.failed(code);
         }
-        let duration = record.started.elapsed();
+        let ended = Instant::now();
+        let duration = ended.saturating_duration_since(record.started);
         worker.metrics.request_done(&Done {
             protocol: context.protocol,
             status: record.status,
@@ -129,7 +130,9 @@ impl Drop for Watch<'_> {
         });
         worker.recent.record(Entry {
             ray: context.ray,
+            ended,
             generation: record.generation,
+            org: record.owner.map(|owner| owner.org).or_else(|| unrouted(worker, record, head)),
             owner: record.owner,
             stages: record.stages,
             stage: record.stage,
@@ -159,6 +162,11 @@ impl Drop for Watch<'_> {
             user_agent: head.headers.find(known::USER_AGENT),
         });
     }
+}
+
+/// The org that a request was for which none of its routes took.
+fn unrouted(worker: &Worker, record: &Record, head: &RequestHead) -> Option<OrgId> {
+    if record.failure != Some(Code::NoRoute) { None } else { worker.table().org_of(&head.host) }
 }
 
 /// How often the round trips of this worker's tunnels are looked at.

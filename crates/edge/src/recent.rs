@@ -3,7 +3,8 @@
 //! Each worker has a ring of its own, which a request writes one entry into when it ends: no lock, no allocation.
 
 use std::cell::RefCell;
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use mezu_model::{GateId, OrgId, RayId, RouteId, WorkloadId};
 use mezu_policy::{ORDER, Pipeline};
@@ -36,7 +37,10 @@ struct Ring {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) ray: RayId,
+    pub(crate) ended: Instant,
     pub(crate) generation: u64,
+    /// Whose host it was for, also where no route took it.
+    pub(crate) org: Option<OrgId>,
     pub(crate) owner: Option<Owner>,
     /// The stages of its route.
     pub(crate) stages: StageSet,
@@ -65,15 +69,25 @@ impl Recent {
         ring.next = if next + 1 == KEPT { 0 } else { next + 1 };
     }
 
-    /// The newest first, since people ask about what has just happened.
-    fn find(&self, ray: RayId) -> Option<Entry> {
+    fn find(&self, org: OrgId, ray: RayId) -> Option<Entry> {
+        self.ring.borrow().newest_first().find(|entry| entry.ray == ray && entry.org == Some(org)).copied()
+    }
+
+    /// The newest that are wanted, from before that time.
+    fn newest(&self, wanted: &Wanted, before: Option<(Instant, u128)>) -> Vec<Entry> {
         let ring = self.ring.borrow();
-        let (newer, older) = ring.entries.split_at_checked(ring.next).unwrap_or_default();
-        newer.iter().rev().chain(older.iter().rev()).find(|entry| entry.ray == ray).copied()
+        let older = ring.newest_first().filter(|entry| before.is_none_or(|before| entry.when() < before));
+        older.filter(|entry| wanted.is(entry)).take(wanted.most).copied().collect()
     }
 }
 
 impl Ring {
+    /// People ask about what has just happened.
+    fn newest_first(&self) -> impl Iterator<Item = &Entry> {
+        let (newer, older) = self.entries.split_at_checked(self.next).unwrap_or_default();
+        newer.iter().rev().chain(older.iter().rev())
+    }
+
     /// Room for all at once: a worker pays for it once, and an idle edge not at all.
     #[cold]
     fn grow(&mut self, entry: Entry) {
@@ -87,8 +101,11 @@ impl Ring {
 pub struct Decision {
     /// 32 hex digits.
     pub ray: String,
+    /// How long ago it ended.
+    pub ago: Duration,
     /// Of the snapshot that it was answered by.
     pub generation: u64,
+    /// Whose host it was for.
     pub org: Option<OrgId>,
     pub route: Option<RouteId>,
     /// Where it went or would have gone.
@@ -113,16 +130,62 @@ pub struct Passed {
     pub passed: bool,
 }
 
+/// Which of an org's last requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub org: OrgId,
+    pub route: Option<RouteId>,
+    pub workload: Option<WorkloadId>,
+    pub statuses: RangeInclusive<u16>,
+    /// Only those that ended before this one.
+    pub before: Option<RayId>,
+    /// How many at most, the newest first.
+    pub most: usize,
+}
+
 impl EdgeHandle {
-    /// What became of a request, if it is among the last few thousand of its worker.
-    pub async fn why(&self, ray: RayId) -> Option<Decision> {
-        let found = self.shared.ask(ASK, move |worker: &Worker| worker.recent.find(ray)).await;
-        found.into_iter().flatten().next().map(|entry| entry.decision())
+    /// What became of a request to a host of the org, if it is among the last few thousand of its worker.
+    pub async fn why(&self, org: OrgId, ray: RayId) -> Option<Decision> {
+        self.find(org, ray).await.map(|entry| entry.decision(Instant::now()))
+    }
+
+    /// What became of an org's last requests, the newest first. `None` when that of [`Wanted::before`] is forgotten.
+    pub async fn recent(&self, wanted: Wanted) -> Option<Vec<Decision>> {
+        let before = match wanted.before {
+            Some(ray) => Some(self.find(wanted.org, ray).await?.when()),
+            None => None,
+        };
+        let most = wanted.most;
+        let look = move |worker: &Worker| worker.recent.newest(&wanted, before);
+        let mut found: Vec<Entry> = self.shared.ask(ASK, look).await.into_iter().flatten().collect();
+        found.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.when()));
+        let now = Instant::now();
+        Some(found.iter().take(most).map(|entry| entry.decision(now)).collect())
+    }
+
+    async fn find(&self, org: OrgId, ray: RayId) -> Option<Entry> {
+        let found = self.shared.ask(ASK, move |worker: &Worker| worker.recent.find(org, ray)).await;
+        found.into_iter().flatten().next()
+    }
+}
+
+impl Wanted {
+    fn is(&self, entry: &Entry) -> bool {
+        let (route, workload) = (entry.owner.map(|owner| owner.route), entry.owner.map(|owner| owner.workload));
+        entry.org == Some(self.org)
+            && self.statuses.contains(&entry.status)
+            && (self.route.is_none() || self.route == route)
+            && (self.workload.is_none() || self.workload == workload)
     }
 }
 
 impl Entry {
-    fn decision(&self) -> Decision {
+    /// Its place among those of all workers; the later, the greater.
+    const fn when(&self) -> (Instant, u128) {
+        (self.ended, self.ray.0)
+    }
+
+    fn decision(&self, now: Instant) -> Decision {
         let mut stages = Vec::new();
         for stage in self.stages.names() {
             let passed = self.stage != Some(stage);
@@ -134,8 +197,9 @@ impl Entry {
         let code = self.code.map(Code::entry);
         Decision {
             ray: self.ray.to_string(),
+            ago: now.saturating_duration_since(self.ended),
             generation: self.generation,
-            org: self.owner.map(|owner| owner.org),
+            org: self.org,
             route: self.owner.map(|owner| owner.route),
             workload: self.owner.map(|owner| owner.workload),
             stages,

@@ -10,6 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[error("not a valid id: expected a UUID such as 0190b3d2-5c1e-7a60-8000-0123456789ab")]
 pub struct InvalidId;
 
+/// No [`RayId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a ray id: expected 32 hex digits, as the mezu-ray field of an answer has them")]
+pub struct InvalidRay;
+
 /// What every id can do, so that one generator serves them all.
 pub trait Id: Copy {
     /// An id from its 16 bytes.
@@ -141,6 +146,16 @@ impl RayId {
     }
 }
 
+impl FromStr for RayId {
+    type Err = InvalidRay;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRay> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = if is_hex { u128::from_str_radix(text, 16).ok() } else { None };
+        number.map(Self).ok_or(InvalidRay)
+    }
+}
+
 impl fmt::Display for RayId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -209,6 +224,10 @@ mod tests {
     fn ray_hex_matches_display() {
         let ray = RayId(0x00ab_cdef_0123_4567_89ab_cdef_0123_4567);
         assert_eq!(ray.to_hex(), ray.to_string().as_bytes());
+        assert_eq!(ray.to_string().parse(), Ok(ray));
+        for text in ["", "+0abcdef0123456789abcdef01234567", "00ab", "g0abcdef0123456789abcdef01234567"] {
+            assert_eq!(text.parse::<RayId>(), Err(InvalidRay), "{text}");
+        }
     }
 
     fn serde_json_like(id: &OrgId) -> String {

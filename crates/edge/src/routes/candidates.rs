@@ -1,10 +1,10 @@
 //! Which routes of a host were looked at for a request, and what each lacked: for people, off the hot path.
 
-use mezu_model::{RequestHead, RouteId};
-use mezu_snapshot::Unmet;
+use mezu_model::{Hostname, OrgId, RequestHead, RouteId, WorkloadId};
+use mezu_snapshot::{Parts, Snapshot, Unmet};
 use serde::Serialize;
 
-use super::{Route, Table};
+use super::{Route, Table, Uncompilable};
 
 /// The most that are listed. A host with more routes than this lists only those whose path takes the request.
 const MOST: usize = 50;
@@ -13,6 +13,7 @@ const MOST: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     pub route: RouteId,
+    pub workload: WorkloadId,
     /// As it is written.
     pub path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +42,17 @@ pub enum Unmatched {
 }
 
 impl Table {
+    /// The org whose routes lead from this hostname, if any do.
+    pub(crate) fn org_of(&self, host: &str) -> Option<OrgId> {
+        self.hosts.get(host).and_then(|host| host.org)
+    }
+
+    /// The table that would be if there were only these parts. It knows nothing of earlier requests, and nothing that it
+    /// is asked is remembered.
+    pub(crate) fn supposing(&self, base: Hostname, parts: Parts) -> Result<Self, Uncompilable> {
+        Self::compile(&Snapshot::new(self.generation, base, parts))
+    }
+
     /// The routes of the request's host in match order, and how many are not listed.
     pub(crate) fn candidates(&self, head: &RequestHead) -> (Vec<Candidate>, usize) {
         let Some(host) = self.hosts.get(&head.host) else { return (Vec::new(), 0) };
@@ -78,6 +90,13 @@ impl Route {
     fn candidate(&self, head: &RequestHead, unmatched: Option<Unmatched>) -> Candidate {
         let taken = self.path.captures(&head.path).unwrap_or_default();
         let captures = taken.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-        Candidate { route: self.id, path: self.path.to_string(), rank: self.rank, captures, unmatched }
+        Candidate {
+            route: self.id,
+            workload: self.workload,
+            path: self.path.to_string(),
+            rank: self.rank,
+            captures,
+            unmatched,
+        }
     }
 }

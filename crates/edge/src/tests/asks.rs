@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mezu_model::RayId;
-use mezu_snapshot::Snapshot;
+use mezu_snapshot::{Parts, Snapshot};
 use serde_json::json;
 
-use super::world::{HOST, World, echo, with_edge};
-use crate::{Decision, Explanation, Outcome, Question, Unasked, Unmatched};
+use super::world::{HOST, ORG, World, echo, with_edge};
+use crate::{Decision, Explanation, Outcome, Question, Unasked, Unmatched, Wanted};
 
 /// Publishes the one route changed.
 async fn change(world: &World, change: impl FnOnce(&mut Snapshot)) {
@@ -37,10 +37,10 @@ async fn explain(world: &World, method: &str, url: &str) -> Explanation {
 
 /// What became of the request that the answer is of.
 async fn why(world: &World, answer: &super::world::Answer) -> Decision {
-    let ray = RayId(u128::from_str_radix(answer.field("mezu-ray").unwrap(), 16).unwrap());
+    let ray = answer.field("mezu-ray").unwrap().parse().unwrap();
     // The answer is out a moment before the request is written down.
     loop {
-        if let Some(decision) = world.edge.why(ray).await {
+        if let Some(decision) = world.edge.why(ORG, ray).await {
             return decision;
         }
         tokio::task::yield_now().await;
@@ -55,7 +55,7 @@ fn the_dry_run_tells_the_gate_that_would_take_the_request() {
         assert!(matches!(none.outcome, Outcome::Refused { code: "MEZU-2001", stage: None, .. }), "{none:?}");
         world.gate(1, 2, echo("one")).await;
         let told = explain(&world, "GET", &url).await;
-        assert_eq!((told.host.as_str(), told.path.as_str(), told.host_known), (HOST, "/b", true));
+        assert_eq!((told.host.as_str(), told.path.as_str(), told.org), (HOST, "/b", Some(ORG)));
         assert_eq!(told.candidates.len(), 1);
         assert_eq!(told.route, Some(told.candidates[0].route));
         let Outcome::Forwarded { gates, .. } = told.outcome else { panic!("{:?}", told.outcome) };
@@ -64,7 +64,7 @@ fn the_dry_run_tells_the_gate_that_would_take_the_request() {
             [(0, 0, true), (1, 0, true)]
         );
         let unknown = explain(&world, "GET", "other.base.test").await;
-        assert!(!unknown.host_known && unknown.candidates.is_empty());
+        assert!(unknown.org.is_none() && unknown.candidates.is_empty());
         assert!(matches!(unknown.outcome, Outcome::Refused { code: "MEZU-1010", .. }), "{unknown:?}");
     });
 }
@@ -156,7 +156,7 @@ fn why_tells_of_a_request_that_was_answered_by_its_workload() {
         let decision = why(&world, &answer).await;
         assert_eq!((decision.status, decision.code, decision.gate.is_some()), (200, None, true));
         assert!(decision.workload_us.is_some() && decision.workload.is_some() && decision.stages.is_empty());
-        assert_eq!(world.edge.why(RayId(7)).await, None);
+        assert_eq!(world.edge.why(ORG, RayId(7)).await, None);
     });
 }
 
@@ -174,5 +174,51 @@ fn what_could_not_come_is_not_explained() {
         }
         let headers = vec![("bad name".to_owned(), String::new())];
         assert!(world.edge.explain(&Question { headers, ..question("GET", HOST) }).await.is_err());
+    });
+}
+
+#[test]
+fn what_only_some_routes_would_say_is_told_and_nothing_of_it_stays() {
+    with_edge(1, |world| async move {
+        world.gate(1, 1, echo("one")).await;
+        let Parts { workloads, mut routes, .. } = world.snapshots.borrow().parts();
+        let limit = json!({ "rate_limit": { "limits": [{ "requests": 1, "per": 60 }] } });
+        routes[0].pipeline = serde_json::from_value(limit).unwrap();
+        routes[0].path = "/new".parse().unwrap();
+        let parts = Parts { workloads, routes, ..Parts::default() };
+        for (url, passes) in [(format!("{HOST}/new"), true), (format!("{HOST}/new"), true), (HOST.to_owned(), false)] {
+            let told = world.edge.explain_supposing(&question("GET", &url), parts.clone()).await.unwrap();
+            assert_eq!(told.generation, world.edge.generation());
+            assert_eq!(matches!(told.outcome, Outcome::Forwarded { .. }), passes, "{url}: {told:?}");
+            let served = explain(&world, "GET", &url).await;
+            assert!(matches!(served.outcome, Outcome::Forwarded { .. }) && served.stages.is_empty(), "{served:?}");
+        }
+        let mut broken = parts;
+        broken.workloads.clear();
+        let told = world.edge.explain_supposing(&question("GET", HOST), broken).await;
+        assert!(matches!(told, Err(Unasked::Uncompilable(_))), "{told:?}");
+    });
+}
+
+#[test]
+fn an_org_sees_its_last_requests_also_those_that_no_route_took() {
+    with_edge(2, |world| async move {
+        world.gate(1, 2, echo("one")).await;
+        change(&world, |snapshot| snapshot.routes[0].path = "/shop".parse().unwrap()).await;
+        for (path, status) in [("/shop", 200), ("/none", 404)] {
+            let answer = world.ask(&format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n")).await;
+            assert_eq!(why(&world, &answer).await.status, status);
+        }
+        let all = Wanted { org: ORG, route: None, workload: None, statuses: 0..=999, before: None, most: 10 };
+        let told = world.edge.recent(all.clone()).await.unwrap();
+        assert_eq!(told.iter().map(|one| one.status).collect::<Vec<_>>(), [404, 200]);
+        assert_eq!((told[0].org, told[0].route), (Some(ORG), None));
+        let ray = told[0].ray.parse().unwrap();
+        let older = world.edge.recent(Wanted { before: Some(ray), ..all.clone() }).await.unwrap();
+        assert_eq!(older.iter().map(|one| &one.ray).collect::<Vec<_>>(), [&told[1].ray]);
+        assert_eq!(world.edge.recent(Wanted { before: Some(RayId(7)), ..all.clone() }).await, None);
+        let other = mezu_model::OrgId::from_bytes([9; 16]);
+        assert_eq!(world.edge.recent(Wanted { org: other, ..all }).await.unwrap(), []);
+        assert_eq!(world.edge.why(other, ray).await, None);
     });
 }

@@ -29,7 +29,7 @@ use tokio_rustls::client::TlsStream;
 use crate::{CertStore, Certificate, Edge, EdgeConfig, EdgeHandle, Enrol, Enrolled, EnrolledWorkload, Enrolment};
 
 pub(super) const HOST: &str = "shop.base.test";
-const ORG: OrgId = OrgId::from_bytes([1; 16]);
+pub(super) const ORG: OrgId = OrgId::from_bytes([1; 16]);
 const WORKLOAD: WorkloadId = WorkloadId::from_bytes([2; 16]);
 /// Nothing in a test takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -87,8 +87,11 @@ fn code(error: &StoreError) -> Code {
         StoreError::TooMany { .. } => Code::LimitReached,
         StoreError::Busy => Code::Busy,
         StoreError::Full | StoreError::Unreachable(_) => Code::StoreUnavailable,
-        StoreError::Open { .. } | StoreError::Migrate { .. } | StoreError::Corrupt { .. } | StoreError::Database(_) => {
-            Code::Internal
-        }
+        StoreError::Open { .. }
+        | StoreError::Unfit { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Migrate { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Database(_) => Code::Internal,
     }
 }

@@ -1,4 +1,4 @@
-//! The one file that knows which database this is.
+//! The one place that knows which database this is; [`open`] makes the connections.
 //!
 //! One connection writes, a few read; a read sees one moment. SQL is written once for both: `$1` placeholders, integers,
 //! text and bytes only. `&'static str` is the only SQL there is, so nothing from outside can become a part of it.
@@ -7,34 +7,19 @@
 //! begin with `BEGIN IMMEDIATE`, so that none fails half-way for lack of the write lock. In PostgreSQL an advisory lock
 //! does the same: there too one write happens at a time, whatever the number of processes.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::time::Duration;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Pool, Postgres, Row as _, SqlSafeStr, Sqlite};
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::pool::PoolOptions;
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Pool, Postgres, Row as _, SqlSafeStr, Sqlite};
-
-use crate::url::{Place, StoreUrl};
 use crate::value::{Value, args};
 use crate::{StoreError, error};
+
+mod open;
 
 pub(crate) static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 pub(crate) static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 
-/// How long a write waits for another process that holds the lock, such as a person with `sqlite3`.
-const BUSY: Duration = Duration::from_secs(5);
-/// How long a question waits for a free connection.
-const ACQUIRE: Duration = Duration::from_secs(10);
-const READERS: u32 = 4;
-/// Rows that SQLite may be ahead of their reader: with few, the two threads wait for one another all the time.
-const ROWS: usize = 1000;
-/// What each connection to PostgreSQL is told: no wait without an end.
-const SETTINGS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '30s'; \
-                        SET idle_in_transaction_session_timeout = '60s'";
 /// The advisory lock of writers: "mezu" in ASCII.
 const WRITER: i64 = 0x6d65_7a75;
 
@@ -67,38 +52,6 @@ pub(crate) enum Row {
 }
 
 impl Db {
-    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
-        let open = |source| StoreError::Open { file: url.to_string(), source };
-        let migrate = |source: MigrateError| StoreError::Migrate { file: url.to_string(), source: Box::new(source) };
-        match &url.0 {
-            Place::File(file) => {
-                create_private(file).map_err(|error| open(sqlx::Error::Io(error)))?;
-                let options = sqlite(file);
-                let writer = pool(1).connect_with(options.clone()).await.map_err(open)?;
-                SQLITE.run(&writer).await.map_err(migrate)?;
-                let readers = pool(READERS).connect_with(options.pragma("query_only", "on")).await.map_err(open)?;
-                Ok(Self::Sqlite(Pools { writer, readers }))
-            }
-            Place::Server(server) => {
-                let options =
-                    PgConnectOptions::clone(server).application_name("mezusphere").disable_statement_logging();
-                // Without the time limits of a question: a migration may take as long as it must.
-                // A pool and no connection: a future that borrows one cannot be spawned.
-                let migrator = pool::<Postgres>(1).connect_with(options.clone()).await.map_err(open)?;
-                POSTGRES.run(&migrator).await.map_err(migrate)?;
-                migrator.close().await;
-                let limited = |connections| {
-                    pool::<Postgres>(connections).after_connect(move |connection, _| {
-                        Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
-                    })
-                };
-                let writer = limited(1).connect_with(options.clone()).await.map_err(open)?;
-                let readers = limited(READERS).connect_with(options).await.map_err(open)?;
-                Ok(Self::Postgres(Pools { writer, readers }))
-            }
-        }
-    }
-
     /// Begins a write. Nothing but the database may be awaited before it is committed.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         match self {
@@ -284,35 +237,4 @@ pub(crate) fn classify(error: sqlx::Error) -> StoreError {
         Some(error::Kind::Away) => StoreError::Unreachable(error),
         Some(error::Kind::Other) | None => StoreError::Database(error),
     }
-}
-
-fn sqlite(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .foreign_keys(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY)
-        .row_buffer_size(ROWS)
-        .disable_statement_logging()
-}
-
-fn pool<D: sqlx::Database>(connections: u32) -> PoolOptions<D> {
-    PoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE)
-        // The test waits until a rollback that a dropped transaction has begun is through.
-        .test_before_acquire(true)
-        // SQLite itself rolls back when the disk is full. sqlx's own rollback then fails and it believes for ever that
-        // the transaction goes on, so such a connection must not be used again.
-        .before_acquire(|connection: &mut D::Connection, _| {
-            let is_free = !connection.is_in_transaction();
-            Box::pin(async move { Ok(is_free) })
-        })
-}
-
-/// The journal and index files beside the database take over its mode.
-fn create_private(file: &Path) -> std::io::Result<()> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(file).map(|_| ())
 }

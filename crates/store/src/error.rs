@@ -12,9 +12,16 @@ pub enum StoreError {
     Open { file: String, source: sqlx::Error },
     #[error("the database {file} cannot be brought to this version's form: {source}")]
     Migrate { file: String, source: Box<sqlx::migrate::MigrateError> },
+    #[error("the database {file} cannot be used: {why}")]
+    Unfit { file: String, why: String },
+    #[error(
+        "the database {file} was written by a newer version of this program: it has form {found}, and {ours} is the \
+         newest that this one knows; start the newer version, or restore a backup of before"
+    )]
+    Newer { file: String, found: i64, ours: i64 },
     #[error("the database holds something that this program cannot read: {what} {text:?}")]
     Corrupt { what: &'static str, text: String },
-    #[error("the database is busy; try again")]
+    #[error("the database is busy or away; try again")]
     Busy,
     #[error("the disk that holds the database is full")]
     Full,

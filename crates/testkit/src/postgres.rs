@@ -129,20 +129,42 @@ impl Server {
     /// When the server does not come back.
     pub fn listen_with_tls(&mut self, certificate: &str, key: &str) -> Result<u16> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        for (name, text) in [("tls.crt", certificate), ("tls.key", key)] {
-            let file = self.dir.path().join(name);
-            std::fs::write(&file, text)?;
-            std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
-            if let Some((uid, gid)) = self.user {
-                chown(&file, Some(uid), Some(gid))?;
-            }
-            let setting = if name == "tls.crt" { "ssl_cert_file" } else { "ssl_key_file" };
-            self.settings.push(format!("{setting}={}", file.display()));
-        }
+        self.keep("ssl_cert_file", certificate)?;
+        self.keep("ssl_key_file", key)?;
         self.settings.extend(["ssl=on".into(), "listen_addresses=127.0.0.1".into(), format!("port={port}")]);
         self.port = port;
         self.crash()?;
         Ok(port)
+    }
+
+    /// Has the server believe in clients' certificates from that authority (PEM), once it is started again.
+    ///
+    /// # Errors
+    /// When its folder cannot be written.
+    pub fn believe(&mut self, authority: &str) -> Result<()> {
+        self.keep("ssl_ca_file", authority)
+    }
+
+    /// Puts a rule before those of `pg_hba.conf`, which let everybody in; in force once it is started again.
+    ///
+    /// # Errors
+    /// When its folder cannot be written.
+    pub fn rule(&mut self, rule: &str) -> Result<()> {
+        let file = self.data().join("pg_hba.conf");
+        let rules = std::fs::read_to_string(&file)?;
+        Ok(std::fs::write(&file, format!("{rule}\n{rules}"))?)
+    }
+
+    /// Keeps a text in a file of the server, named by one of its settings.
+    fn keep(&mut self, setting: &str, text: &str) -> Result<()> {
+        let file = self.dir.path().join(setting);
+        std::fs::write(&file, text)?;
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        if let Some((uid, gid)) = self.user {
+            chown(&file, Some(uid), Some(gid))?;
+        }
+        self.settings.push(format!("{setting}={}", file.display()));
+        Ok(())
     }
 
     /// Ends the server at once, as a power cut would, and starts it again on the same data.
@@ -158,8 +180,11 @@ impl Server {
         self.dir.path().join("data")
     }
 
-    /// Starts the server from a thread of its own and waits until it answers.
-    fn run(&mut self) -> Result<()> {
+    /// Starts the server, after [`Server::stop`], from a thread of its own and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not, with what it said.
+    pub fn run(&mut self) -> Result<()> {
         let log = std::fs::File::create(self.dir.path().join("log"))?;
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.dir.path()).stdin(Stdio::null());
@@ -194,7 +219,8 @@ impl Server {
         Ok(())
     }
 
-    fn stop(&mut self) {
+    /// Ends the server at once and leaves it so.
+    pub fn stop(&mut self) {
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.stop.send(());
             let _ = keeper.thread.join();

@@ -18,6 +18,8 @@ pub struct Status {
     pub http: Option<String>,
     pub admin: String,
     pub data: String,
+    /// Where the store is: a file, or a server without the password.
+    pub store: String,
     /// The snapshot that the edge is given.
     pub generation: u64,
     /// The one that it serves from. Lower for a moment after a change, or when it refused the newer.

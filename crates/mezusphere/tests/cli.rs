@@ -243,3 +243,56 @@ fn no_acknowledged_key_is_lost_to_a_crash() {
         assert_eq!(String::from_utf8(check.stdout).unwrap().trim(), "ok");
     }
 }
+
+#[test]
+fn the_password_of_a_store_is_shown_nowhere() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("password");
+    let said = |url: &str, words: &[&str]| {
+        let output = mezusphere(&dir).env("MEZUSPHERE_STORE", url).args(words).output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!text.contains("sesame"), "{words:?}: {text}");
+        (output.status.code(), text)
+    };
+    // Nothing listens at port 1.
+    let away = "postgres://ada:open-sesame@127.0.0.1:1/m";
+    for words in [&["up", "--help"][..], &["backup", "--help"], &["audit", "verify", "--help"]] {
+        assert_eq!(said(away, words).0, Some(0));
+    }
+    let (code, text) = said(away, &["up"]);
+    assert!(code == Some(1) && text.contains("postgres://ada@127.0.0.1:1/m") && text.contains("--store"), "{text}");
+    for url in ["postgres://ada:open-sesame@:x/", "postgres://a:1?sslmode=sesame@h/d", "sesame://h/d"] {
+        assert_eq!(said(url, &["backup", "file"]).0, Some(2), "{url}");
+        assert_eq!(said(away, &["backup", "file", "--store", url]).0, Some(2), "{url}");
+    }
+    let with_file = |url: &str| said(url, &["backup", "b", "--store-password-file", file.to_str().unwrap()]);
+    assert!(with_file(away).1.contains("password: No such file"));
+    std::fs::write(&file, "\nopen-sesame").unwrap();
+    assert!(with_file(away).1.contains("first line"));
+    std::fs::write(&file, "open-sesame\n").unwrap();
+    assert!(with_file("sqlite:db").1.contains("no password"));
+    assert!(with_file(away).1.contains("cannot open the database"));
+}
+
+#[test]
+fn a_store_in_another_file_is_used_by_every_command_that_opens_one() {
+    let dir = TempDir::new().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let other = format!("sqlite:{}", file("other.db"));
+    let none = mezusphere(&dir).args(["backup", &file("backup"), "--store", &other]).output().unwrap();
+    assert!(String::from_utf8(none.stderr).unwrap().contains("no store at"));
+    assert!(!dir.path().join("other.db").exists(), "a name that was mistyped makes no store");
+
+    let instance = Instance::start();
+    instance.json(&["backup", &file("backup")]);
+    for (words, code) in
+        [(["restore", &file("backup")], 0), (["restore", &file("backup")], 1), (["backup", &file("again")], 0)]
+    {
+        let output = mezusphere(&dir).args(words).args(["--store", &other]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+    let verify = ["audit", "verify", "--offline", "--json", "--store", &other];
+    let output = mezusphere(&dir).args(verify).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["is_whole"], true);
+}

@@ -156,11 +156,30 @@ impl World {
 
     /// Ends the edge (by `TERM`, waiting for its drain) and starts it anew on the same addresses and data.
     pub async fn restart_edge(&mut self) -> Result<()> {
+        self.stop_edge().await?;
+        self.start_edge().await
+    }
+
+    /// Ends the edge, by `TERM`, and waits for its drain.
+    pub async fn stop_edge(&mut self) -> Result<()> {
         self.edge.signal("TERM").await?;
         self.edge.ended(Duration::from_secs(45)).await?;
+        Ok(())
+    }
+
+    /// Starts the edge anew after [`World::stop_edge`].
+    pub async fn start_edge(&mut self) -> Result<()> {
         self.edge = start_edge(self.folder.path(), self.ports.addresses(), &self.plan.edge_arguments)?;
         let address = self.target.address;
-        until("the edge", async || TcpStream::connect(address).await.is_ok()).await
+        let edge = &mut self.edge;
+        until("the edge", async || edge.ensure_running().is_err() || TcpStream::connect(address).await.is_ok()).await?;
+        self.edge.ensure_running()
+    }
+
+    /// The same with other arguments than those of [`Builder::edge`], from now on.
+    pub async fn start_edge_with(&mut self, arguments: &[&str]) -> Result<()> {
+        self.plan.edge_arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.start_edge().await
     }
 
     /// The route of [`Builder::route`].

@@ -15,7 +15,13 @@ pub(crate) async fn list(control: &Control, filter: &EventFilter, slice: &Slice)
 
 /// Walks over the whole chain.
 pub(crate) async fn verify(control: &Control) -> Answer<AuditReport> {
-    Ok(Reply::ok(match control.store()?.verify_audit().await? {
+    Ok(Reply::ok(report(control.store()?.verify_audit().await?)))
+}
+
+/// What the walk along the chain has come to, as people and programs are told it.
+#[must_use]
+pub fn report(check: AuditCheck) -> AuditReport {
+    match check {
         AuditCheck::Whole { events, head } => {
             AuditReport { is_whole: true, events: Some(events), head: Some(hex(&head)), broken_at: None, fault: None }
         }
@@ -26,7 +32,7 @@ pub(crate) async fn verify(control: &Control) -> Answer<AuditReport> {
             broken_at: Some(seq),
             fault: Some(fault.to_string()),
         },
-    }))
+    }
 }
 
 fn show(event: mezu_store::Event) -> Event {

@@ -17,7 +17,7 @@ macro_rules! every {
 }
 
 pub(crate) mod account;
-pub(crate) mod audit;
+pub mod audit;
 pub mod draft;
 pub(crate) mod hostname;
 pub(crate) mod invitation;

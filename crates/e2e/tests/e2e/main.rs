@@ -22,6 +22,7 @@ mod requests;
 mod restarts;
 mod routing;
 mod software;
+mod store;
 mod websocket;
 
 /// Runs each of these async functions once per protocol.

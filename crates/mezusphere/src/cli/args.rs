@@ -17,6 +17,7 @@ use super::duration;
 pub(super) use super::nouns::{
     ApplyArgs, AuditArgs, DraftArgs, HostnameArgs, MemberArgs, OrgArgs, PublishArgs, StoreArgs,
 };
+use super::store::StoreArg;
 use crate::up::HttpWish;
 
 const STYLES: Styles = Styles::styled()
@@ -82,7 +83,7 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Write all that the store holds into a new file, while the instance runs
     Backup(StoreArgs),
-    /// Fill a data directory that has no store from a backup
+    /// Fill a new store from a backup
     Restore(StoreArgs),
     /// Print shell completions, e.g. `mezusphere completions bash`
     Completions { shell: clap_complete::Shell },
@@ -94,6 +95,9 @@ pub enum Command {
 pub struct UpArgs {
     #[command(flatten)]
     pub data: DataArg,
+
+    #[command(flatten)]
+    pub store: StoreArg,
 
     /// Address for HTTPS and tunnels [default: port 443 of all addresses, or 8443 where 443 may not be had]
     #[arg(long, value_name = "ADDR", env = "MEZUSPHERE_HTTPS", help_heading = "Addresses")]

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use mezu_model::{DraftId, Email, Hostname, Label, Role};
 
 use super::args::{ClientArgs, DataArg};
+use super::store::StoreArg;
 
 #[derive(Debug, Args)]
 pub struct HostnameArgs {
@@ -180,6 +181,11 @@ pub enum AuditCommand {
     },
     /// Prove that no event was changed or taken away
     Verify {
+        /// Read the store itself instead of asking the running instance
+        #[arg(long)]
+        offline: bool,
+        #[command(flatten)]
+        store: StoreArg,
         #[command(flatten)]
         client: ClientArgs,
     },
@@ -203,6 +209,8 @@ pub struct StoreArgs {
     pub file: PathBuf,
     #[command(flatten)]
     pub data: DataArg,
+    #[command(flatten)]
+    pub store: StoreArg,
     /// Print JSON, for programs
     #[arg(long)]
     pub json: bool,

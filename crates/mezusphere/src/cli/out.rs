@@ -12,6 +12,8 @@ pub(super) enum Failure {
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
     NotReached(String),
     #[error(transparent)]
     Up(#[from] crate::up::UpError),
@@ -24,6 +26,7 @@ impl Failure {
     #[must_use]
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
+            Self::Usage(_) => 2,
             Self::NotReached(_) => 3,
             _ => 1,
         }

@@ -119,8 +119,11 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
             }
             table.print("No such events.")
         }
-        AuditCommand::Verify { client } => {
-            let report: AuditReport = Client::new(&client).get(&format!("{}/audit/verify", paths::BASE)).await?;
+        AuditCommand::Verify { offline, store, client } => {
+            let report: AuditReport = match offline {
+                true => super::store::verify_audit(&client.data, &store).await?,
+                false => Client::new(&client).get(&format!("{}/audit/verify", paths::BASE)).await?,
+            };
             if client.json {
                 out::json(&report)?;
             } else if let (true, Some(events), Some(head)) = (report.is_whole, report.events, &report.head) {

@@ -40,6 +40,7 @@ pub(super) async fn run(args: StatusArgs) -> Result<(), Failure> {
         ("HTTP", status.http.unwrap_or_else(|| "off".into())),
         ("Admin", format!("http://{}", status.admin)),
         ("Data", status.data),
+        ("Store", status.store),
         ("Certificate", certificate),
         ("Workloads", workloads),
         ("Generation", generation),

@@ -49,6 +49,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 
 fn settings(args: UpArgs) -> Result<Settings, Failure> {
     let mut settings = Settings::new(&args.data.directory())?;
+    settings.store = args.store.url()?;
     settings.https = args.https;
     settings.http = args.http.unwrap_or(HttpWish::Default);
     settings.admin = args.admin;
@@ -76,6 +77,7 @@ fn announce(running: &Running, first_key: Option<Seed>) -> Result<(), Failure> {
         admin = %running.admin_addr(),
         base_domain = %running.base_domain(),
         data = %running.data().display(),
+        store = running.store(),
         "serving"
     );
     for note in running.notes() {

@@ -26,17 +26,31 @@ pub enum UpError {
     Certificate { path: PathBuf, reason: String },
     #[error("cannot make a certificate: {0}")]
     Authority(#[source] rcgen::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    #[error("{fault}{}", hint(fault))]
+    Store {
+        #[from]
+        fault: StoreError,
+    },
     #[error(transparent)]
     Backup(#[from] mezu_store::BackupError),
-    #[error("there is no store at {path}; name the data directory with --data", path = path.display())]
+    #[error("there is no store at {path}; name the data directory with --data, or the store with --store", path = path.display())]
     NoStore { path: PathBuf },
-    #[error("there is a store at {path} already; restore into another directory, named with --data",
-        path = path.display())]
+    #[error(
+        "there is a store at {path} already; restore into another directory, named with --data, or another store, \
+         named with --store",
+        path = path.display()
+    )]
     StoreThere { path: PathBuf },
     #[error("the edge did not start: {0}")]
     Edge(String),
     #[error("this should not happen: {0}")]
     Internal(&'static str),
+}
+
+/// What to do about a store that does not open.
+fn hint(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Open { .. } => "; see that it is there, and what --store and --data say",
+        _ => "",
+    }
 }

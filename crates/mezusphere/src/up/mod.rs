@@ -36,7 +36,7 @@ mod socket;
 mod store_slot;
 
 pub use authority::Source;
-pub use backup::{backup, restore};
+pub use backup::{backup, restore, verify_audit};
 pub use error::UpError;
 pub use settings::{ADMIN, BASE_DOMAIN, HttpWish, Settings};
 
@@ -115,6 +115,12 @@ impl Running {
     #[must_use]
     pub fn data(&self) -> &Path {
         self.data.path()
+    }
+
+    /// Where the store is, without the password.
+    #[must_use]
+    pub fn store(&self) -> &str {
+        &self.ops.place.store
     }
 
     /// The certificate of the private CA. None when the operator brought a certificate.
@@ -200,7 +206,8 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let last_good = LastGood::open(directory.clone()).map_err(|source| UpError::DataDir { path: directory, source })?;
     let known = last_good.load();
     let seal = seal_key::ensure(&data)?;
-    let (store, first_key) = store_slot::open(&data, known.is_some(), scope).await?;
+    let store_url = store_slot::url(data.path(), settings.store.as_ref());
+    let (store, first_key) = store_slot::open(&data, &store_url, known.is_some(), scope).await?;
     let publisher = Publisher::start(scope, store.clone(), base.clone(), last_good, known).await;
 
     // Bound before the edge serves: whoever sees it serve can also ask it.
@@ -220,6 +227,7 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
         http,
         admin: admin_addr,
         data: data.path().to_path_buf(),
+        store: store_url.to_string(),
         started,
         started_at,
     };

@@ -36,6 +36,8 @@ pub(super) struct Place {
     pub http: Option<SocketAddr>,
     pub admin: SocketAddr,
     pub data: PathBuf,
+    /// Without the password.
+    pub store: String,
     pub started: Instant,
     pub started_at: Micros,
 }
@@ -66,6 +68,7 @@ impl Ops {
             http: self.place.http.map(|address| address.to_string()),
             admin: self.place.admin.to_string(),
             data: self.place.data.display().to_string(),
+            store: self.place.store.clone(),
             generation: snapshot.generation,
             served_generation: self.live.edge().map_or(0, mezu_edge::EdgeHandle::generation),
             draining: self.draining.load(Ordering::Relaxed),

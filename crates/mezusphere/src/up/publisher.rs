@@ -22,6 +22,8 @@ use super::saver::Saver;
 
 /// A change made by other means than this process (a person with `sqlite3`, a restored file) is seen this soon.
 const EVERY: Duration = Duration::from_secs(15);
+/// While the store is away it is asked this often, so that what it holds is served soon after it is back.
+const AGAIN: Duration = Duration::from_secs(2);
 const READ: Duration = Duration::from_secs(10);
 /// How long a caller waits for its change to be out.
 const PUBLISH: Duration = Duration::from_secs(10);
@@ -75,7 +77,7 @@ impl Publisher {
         let (wanted, asked) = watch::channel(0);
         let (done, outcome) = watch::channel(Outcome::default());
         let saver = Saver::start(scope, last_good);
-        let mut work = Work { store, base, saver: saver.clone(), sender, locate, known: None };
+        let mut work = Work { store, base, saver: saver.clone(), sender, locate, known: None, is_away: false };
         work.publish(0, &done).await;
         let task = scope.clone();
         mezu_runtime::spawn(scope, "publisher", async move {
@@ -147,6 +149,8 @@ struct Work {
     locate: watch::Sender<Arc<Places>>,
     /// The store's revision that the current snapshot says; unknown after a start.
     known: Option<u64>,
+    /// The latest pass got no answer from the store.
+    is_away: bool,
 }
 
 /// What a pass has come to.
@@ -161,7 +165,8 @@ impl Work {
     async fn run(&mut self, mut asked: watch::Receiver<u64>, done: watch::Sender<Outcome>) {
         loop {
             // An error of the inner future means that every handle is gone; the timer then still goes on.
-            if timeout(EVERY, asked.changed()).await.is_err() {
+            let wait = if self.is_away { AGAIN } else { EVERY };
+            if timeout(wait, asked.changed()).await.is_err() {
                 self.known = None;
             }
             let pass = *asked.borrow_and_update();
@@ -172,7 +177,9 @@ impl Work {
     /// One pass, told and saved.
     async fn publish(&mut self, pass: u64, done: &watch::Sender<Outcome>) {
         let unsaved = self.saver.fault().is_some();
-        let (fault, passed) = match self.pass().await {
+        let ended = self.pass().await;
+        self.is_away = ended.as_ref().is_err_and(|error| !matches!(error, PublishError::Problems(_)));
+        let (fault, passed) = match ended {
             Ok(passed) => (None, passed),
             Err(error) => {
                 tracing::error!(%error, generation = self.sender.borrow().generation, "the last good snapshot stays");

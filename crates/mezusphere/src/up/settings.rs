@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mezu_edge::access_log::AccessLogTarget;
 use mezu_model::{Hostname, Limits};
+use mezu_store::StoreUrl;
 
 use super::UpError;
 use super::authority::Source;
@@ -20,6 +21,8 @@ pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub data: PathBuf,
+    /// None: a file in the data directory.
+    pub store: Option<StoreUrl>,
     /// None: 443 where allowed, else 8443.
     pub https: Option<SocketAddr>,
     /// The redirect from plain HTTP.
@@ -58,6 +61,7 @@ impl Settings {
         let limits = Limits::default();
         Ok(Self {
             data: data.to_path_buf(),
+            store: None,
             https: None,
             http: HttpWish::Default,
             admin: ADMIN,

@@ -108,7 +108,7 @@ async fn a_broken_store_without_a_snapshot_is_an_error() {
     let data = dir.path().join("data");
     fs::create_dir(&data).unwrap();
     fs::write(data.join("mezusphere.db"), vec![b'x'; 8192]).unwrap();
-    assert!(matches!(Running::start(settings(&dir)).await, Err(UpError::Store(_))));
+    assert!(matches!(Running::start(settings(&dir)).await, Err(UpError::Store { .. })));
 }
 
 fn enroller(running: &Running) -> Enroller {

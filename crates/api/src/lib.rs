@@ -13,6 +13,7 @@ pub mod member;
 pub mod org;
 pub mod paths;
 pub mod publish;
+pub mod request;
 pub mod route;
 pub mod schema;
 pub mod session;

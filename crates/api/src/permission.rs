@@ -87,6 +87,12 @@ impl Permission {
     pub fn is_given_to(self, role: Role) -> bool {
         matches!(self.least(), Least::Of(least) if least <= role)
     }
+
+    /// Whether it allows questions alone, even where one is too long for a path and is sent by POST.
+    #[must_use]
+    pub const fn only_reads(self) -> bool {
+        matches!(self, Self::TraceRead)
+    }
 }
 
 impl fmt::Display for Permission {

@@ -87,6 +87,10 @@ pub struct Route {
     /// What keeps clients from reaching it as things stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// The route before it that takes every request that this one would take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Id>)]
+    pub shadowed_by: Option<RouteId>,
     pub created_at: Time,
     pub version: i64,
 }
@@ -100,10 +104,6 @@ pub struct Placed {
     pub place: u64,
     /// Why it stands there.
     pub reason: String,
-    /// The route before it that takes every request that this one would take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Id>)]
-    pub shadowed_by: Option<RouteId>,
 }
 
 impl Route {

@@ -22,7 +22,7 @@ mod refused;
 mod reply;
 
 pub use control::{Control, Parts};
-pub use edge_view::{EdgeView, Pending, Publication};
+pub use edge_view::{EdgeView, Pending, Publication, Question, Told, Untold, Wanted};
 pub use refused::Refused;
 pub use reply::{Answer, Reply};
 

@@ -6,5 +6,6 @@ mod machines;
 mod org;
 mod people;
 mod refusals;
+mod requests;
 mod routes;
 mod world;

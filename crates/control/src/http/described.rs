@@ -61,6 +61,15 @@ pub(crate) struct SessionPath {
     id: String,
 }
 
+/// The ray id in the path, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct RayPath {
+    /// The `mezu-ray` of an answer.
+    #[param(pattern = "^[0-9a-fA-F]{32}$")]
+    id: String,
+}
+
 /// The hostname in the path, for the document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -33,7 +33,7 @@ pub(crate) struct Gate {
 pub(crate) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path().to_string();
-    let is_read = parts.method == Method::GET;
+    let is_read = parts.method == Method::GET || gate.permission.only_reads();
     let allowed = match gate.open(&mut parts).await {
         Ok(allowed) => allowed,
         Err((refused, attempt)) => {
@@ -102,10 +102,15 @@ impl Gate {
         })
     }
 
+    /// Whether the same request again must not do the same again.
+    fn is_repeatable(&self, method: &Method) -> bool {
+        *method == Method::POST && !self.permission.only_reads()
+    }
+
     /// Runs the operation, or gives the answer that the very same request has had.
     async fn once(&self, allowed: Allowed, mut parts: Parts, body: Body, next: Next) -> Response {
         let key = match key(&parts) {
-            Ok(key) => key.filter(|_| parts.method == Method::POST && allowed.actor() != Actor::Anonymous),
+            Ok(key) => key.filter(|_| self.is_repeatable(&parts.method) && allowed.actor() != Actor::Anonymous),
             Err(refused) => return refused.into_response(),
         };
         let Some(key) = key else {

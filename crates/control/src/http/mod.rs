@@ -20,6 +20,7 @@ mod me;
 mod member;
 mod org;
 mod publish;
+mod request;
 mod route;
 mod session;
 mod setup;
@@ -54,6 +55,7 @@ pub(crate) fn operations() -> Operations {
     let all = route::add(all);
     let all = draft::add(all);
     let all = publish::add(all);
+    let all = request::add(all);
     audit::add(all)
 }
 

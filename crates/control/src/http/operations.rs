@@ -34,8 +34,8 @@ impl Operations {
         permission: Permission,
         mut routes: UtoipaMethodRouter<Control>,
     ) -> Self {
-        for (is_read, operation) in routes.1.paths.values_mut().flat_map(of) {
-            describe(operation, action, permission, is_read);
+        for (is_get, operation) in routes.1.paths.values_mut().flat_map(of) {
+            describe(operation, action, permission, is_get || permission.only_reads());
         }
         self.0.push(Entry { action, permission, routes });
         self

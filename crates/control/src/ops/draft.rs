@@ -208,7 +208,7 @@ async fn checked(view: &mut View, org: OrgId, spec: DraftSpec) -> Result<mezu_st
     Ok(mezu_store::DraftSpec { name, ops, publish_at: publish_at.map(|time| Micros(time.0)) })
 }
 
-fn show(draft: mezu_store::Draft) -> Result<Draft, Refused> {
+pub(crate) fn show(draft: mezu_store::Draft) -> Result<Draft, Refused> {
     let old = |_| Refused::new(Code::Conflict, "this draft was written by another version; write it anew");
     Ok(Draft {
         id: draft.id,

@@ -26,6 +26,7 @@ pub(crate) mod me;
 pub(crate) mod member;
 pub(crate) mod org;
 pub(crate) mod publish;
+pub(crate) mod request;
 pub(crate) mod route;
 pub(crate) mod session;
 pub mod setup;

@@ -16,6 +16,7 @@ use super::{seen, time};
 use crate::auth::OrgScope;
 use crate::{Answer, Control, Refused, Reply};
 
+pub(crate) use order::{entry, shadows};
 pub(crate) use spec::{resolve, said};
 
 /// The routes of the org, by host, and within a host in the order in which the edge asks them.
@@ -46,10 +47,9 @@ pub(crate) async fn list(
     let item = |one: &&order::Place<'_>| {
         let name = names.get(&one.route.workload)?.clone();
         Some(Placed {
-            route: show(control, one.route.clone(), name),
+            route: show(control, one.route.clone(), name, one.shadowed_by),
             place: one.place,
             reason: one.reason.clone(),
-            shadowed_by: one.shadowed_by,
         })
     };
     Ok(Reply::ok(Page { items: part.iter().filter_map(item).collect(), next }))
@@ -116,19 +116,42 @@ async fn one(control: &Control, scope: &OrgScope, op: RouteOp) -> Result<(Making
     Ok((making, route))
 }
 
-async fn names(scope: &OrgScope, view: &mut View) -> Result<HashMap<WorkloadId, Label>, Refused> {
+/// The names of the org's workloads.
+pub(crate) async fn names(scope: &OrgScope, view: &mut View) -> Result<HashMap<WorkloadId, Label>, Refused> {
     let workloads = every!(slice, view.workloads(scope.org(), &slice));
     Ok(workloads.into_iter().map(|one| (one.id, one.name)).collect())
 }
 
 async fn shown(control: &Control, view: &mut View, route: mezu_store::Route) -> Result<Route, Refused> {
     let name = view.workload(route.org, route.workload).await?.name;
-    Ok(show(control, route, name))
+    let filter = RouteFilter { host: Some(route.host.clone()), workload: None };
+    let all = every!(slice, view.routes(route.org, &filter, &slice));
+    let shadowed_by = shadows(&all).get(&route.id).copied();
+    Ok(show(control, route, name, shadowed_by))
 }
 
-fn show(control: &Control, route: mezu_store::Route, workload: Label) -> Route {
-    let (url, warning) = (control.edge().url(&route.host, route.path.path()), control.edge().warning(&route.host));
+fn show(control: &Control, route: mezu_store::Route, workload: Label, shadowed_by: Option<RouteId>) -> Route {
+    let url = control.edge().url(&route.host, route.path.path());
+    let hidden =
+        shadowed_by.map(|by| format!("it is never reached: the route {by} takes all of its requests before it"));
+    let warnings: Vec<String> = [control.edge().warning(&route.host), hidden].into_iter().flatten().collect();
+    let warning = Some(warnings.join("; ")).filter(|text| !text.is_empty());
     let (id, workload_id, created_at, version) = (route.id, route.workload, time(route.created_at), route.version);
     let RouteSpec { host, path, matcher, rank, enabled, workload, pipeline } = said(&route, workload);
-    Route { id, host, path, matcher, rank, enabled, workload, workload_id, pipeline, url, warning, created_at, version }
+    Route {
+        id,
+        host,
+        path,
+        matcher,
+        rank,
+        enabled,
+        workload,
+        workload_id,
+        pipeline,
+        url,
+        warning,
+        shadowed_by,
+        created_at,
+        version,
+    }
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use mezu_api::paths::{BASE, COOKIE};
-use mezu_model::{Hostname, MemberId, OrgId, Role, WorkloadId};
+use mezu_api::request::{Candidate, Forwarded, Outcome, Recorded, Tried};
+use mezu_model::{Hostname, MemberId, OrgId, RayId, Role, WorkloadId};
 use mezu_runtime::Scope;
 use mezu_store::{NewEvent, NewMember, NewSession, Store};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use tower::ServiceExt as _;
 
 use crate::auth::secret::{SESSION, TOKEN};
 use crate::http::Source;
-use crate::{Control, EdgeView, Parts, Pending, Publication};
+use crate::{Control, EdgeView, Parts, Pending, Publication, Question, Told, Untold, Wanted};
 
 /// An edge that serves whatever it is given, unless it is told to be late.
 pub(super) struct Edge {
@@ -23,12 +24,16 @@ pub(super) struct Edge {
     pub(super) gates: std::sync::Mutex<Vec<WorkloadId>>,
     pub(super) generation: AtomicU64,
     pub(super) late: std::sync::atomic::AtomicBool,
+    /// The one host that it knows, and whose it is.
+    pub(super) host: std::sync::Mutex<Option<(&'static str, OrgId)>>,
+    /// The requests that have come, the newest last.
+    pub(super) past: std::sync::Mutex<Vec<(OrgId, Recorded)>>,
 }
 
 impl Default for Edge {
     fn default() -> Self {
-        let (generation, late) = Default::default();
-        Self { base: "edge.test".parse().unwrap(), gates: std::sync::Mutex::default(), generation, late }
+        let (generation, late, gates, host, past) = Default::default();
+        Self { base: "edge.test".parse().unwrap(), gates, generation, late, host, past }
     }
 }
 
@@ -53,6 +58,68 @@ impl EdgeView for Edge {
 
     fn url(&self, host: &Hostname, path: &str) -> String {
         format!("https://{host}{path}")
+    }
+
+    /// Says that the first of the routes takes any request.
+    fn explain(
+        &self,
+        question: Question,
+        supposing: Option<mezu_snapshot::Parts>,
+    ) -> Pending<'_, Result<Told, Untold>> {
+        let Question { method, url, client, .. } = question;
+        let (host, path) = url.split_at(url.find('/').unwrap_or(url.len()));
+        let known = *self.host.lock().unwrap();
+        let org = known.filter(|(name, _)| *name == host).map(|(_, org)| org);
+        let workload_id = supposing.as_ref().map_or(WorkloadId::from_bytes([0; 16]), |parts| parts.routes[0].workload);
+        let candidates = supposing.into_iter().flat_map(|parts| parts.routes).map(|route| Candidate {
+            route: route.id,
+            path: route.path.to_string(),
+            rank: route.rank,
+            workload_id: route.workload,
+            workload: None,
+            captures: Vec::new(),
+            unmatched: None,
+            shadowed_by: None,
+        });
+        let told = Told {
+            org,
+            tried: Tried {
+                generation: self.generation(),
+                draft: None,
+                method: method.clone(),
+                host: host.to_string(),
+                path: format!("{path} from {client}"),
+                host_known: org.is_some(),
+                candidates: candidates.collect(),
+                others: 0,
+                route: None,
+                stages: Vec::new(),
+                outcome: Outcome::Forwarded(Forwarded { workload_id, workload: None, gates: Vec::new() }),
+            },
+        };
+        let odd = || Untold::NoRequest { pointer: "/method", why: "no method".into() };
+        Box::pin(async move { if method == "odd" { Err(odd()) } else { Ok(told) } })
+    }
+
+    fn why(&self, org: OrgId, ray: RayId) -> Pending<'_, Option<Recorded>> {
+        let past = self.past.lock().unwrap().clone();
+        let found = past.into_iter().find(|(of, one)| *of == org && one.ray == ray.to_string()).map(|(_, one)| one);
+        Box::pin(async { found })
+    }
+
+    fn recent(&self, wanted: Wanted) -> Pending<'_, Option<Vec<Recorded>>> {
+        let past = self.past.lock().unwrap().clone();
+        let mut own: Vec<Recorded> =
+            past.into_iter().rev().filter(|(org, _)| *org == wanted.org).map(|(_, one)| one).collect();
+        let found = match wanted.before {
+            None => Some(0),
+            Some(ray) => own.iter().position(|one| one.ray == ray.to_string()).map(|at| at + 1),
+        };
+        let found = found.map(|from| {
+            own.retain(|one| wanted.statuses.contains(&one.status));
+            own.into_iter().skip(from).take(wanted.most).collect()
+        });
+        Box::pin(async { found })
     }
 
     fn warning(&self, host: &Hostname) -> Option<String> {

@@ -59,12 +59,6 @@ async fn list(client: &Client, json: bool) -> Result<(), Failure> {
     for warning in placed.iter().filter_map(|one| one.route.warning.as_ref()) {
         out::note(format_args!("{} {warning}", "warning:".yellow().bold()));
     }
-    for Placed { route, shadowed_by, .. } in &placed {
-        if let Some(by) = shadowed_by {
-            let warning = "warning:".yellow();
-            out::note(format_args!("{} route {} is never reached: {by} takes all of it", warning.bold(), route.id));
-        }
-    }
     Ok(())
 }
 

@@ -1,9 +1,13 @@
 //! The edge, as control may see it.
 
+mod told;
+
 use std::sync::Arc;
 
-use mezu_control::{EdgeView, Pending, Publication};
-use mezu_model::{Hostname, WorkloadId};
+use mezu_api::request::Recorded;
+use mezu_control::{EdgeView, Pending, Publication, Question, Told, Untold, Wanted};
+use mezu_model::{Hostname, OrgId, RayId, WorkloadId};
+use mezu_snapshot::Parts;
 
 use super::certificates::Certificates;
 use super::live::Live;
@@ -46,6 +50,31 @@ impl EdgeView for Seen {
 
     fn url(&self, host: &Hostname, path: &str) -> String {
         self.place.url(host, path)
+    }
+
+    fn explain(&self, question: Question, supposing: Option<Parts>) -> Pending<'_, Result<Told, Untold>> {
+        Box::pin(async {
+            let edge = self.live.edge().ok_or(Untold::NoEdge)?;
+            let question = told::asked(question);
+            let explained = match supposing {
+                None => edge.explain(&question).await,
+                Some(parts) => edge.explain_supposing(&question, parts).await,
+            };
+            explained.map(told::told).map_err(told::untold)
+        })
+    }
+
+    fn why(&self, org: OrgId, ray: RayId) -> Pending<'_, Option<Recorded>> {
+        Box::pin(async move { self.live.edge()?.why(org, ray).await.map(told::recorded) })
+    }
+
+    fn recent(&self, wanted: Wanted) -> Pending<'_, Option<Vec<Recorded>>> {
+        Box::pin(async move {
+            let Some(edge) = self.live.edge() else { return Some(Vec::new()) };
+            let Wanted { org, route, workload, statuses, before, most } = wanted;
+            let wanted = mezu_edge::Wanted { org, route, workload, statuses, before, most };
+            Some(edge.recent(wanted).await?.into_iter().map(told::recorded).collect())
+        })
     }
 
     fn warning(&self, host: &Hostname) -> Option<String> {

@@ -33,7 +33,14 @@ pub(super) fn placed(routes: &[Route]) -> Vec<Place<'_>> {
     all
 }
 
-fn entry(route: &Route) -> RouteEntry {
+/// The routes of one host that are never reached, and by which other each.
+pub(crate) fn shadows(routes: &[Route]) -> HashMap<RouteId, RouteId> {
+    let entries: Vec<RouteEntry> = routes.iter().map(entry).collect();
+    shadowed(&entries).into_iter().map(|one| (one.route, one.by)).collect()
+}
+
+/// A route as an edge gets it.
+pub(crate) fn entry(route: &Route) -> RouteEntry {
     let Route { id, host, path, matcher, rank, enabled, workload, pipeline, .. } = route.clone();
     RouteEntry { id, host, path, matcher, rank, enabled, workload, pipeline }
 }

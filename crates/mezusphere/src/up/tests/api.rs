@@ -106,3 +106,43 @@ async fn a_seal_key_is_kept_and_never_replaced() {
     fs::write(&file, "short").unwrap();
     assert!(matches!(Running::start(settings(&dir)).await, Err(UpError::DataDir { .. })));
 }
+
+#[tokio::test]
+async fn the_dry_run_is_the_edges_own_as_things_are_and_as_a_draft_would_have_them() {
+    let dir = TempDir::new().unwrap();
+    let running = start(&dir).await;
+    let post = async |what: &str, body: Value| {
+        let got = at_socket(&running, &format!("POST /api/v1/orgs/default/{what}"), Some(body)).await;
+        assert!(got.0 < 300, "{what}: {got:?}");
+        got.2
+    };
+    post("workloads", json!({ "name": "shop" })).await;
+    let limit = json!({ "body_limit": { "bytes": 10 }, "rate_limit": { "limits": [{ "requests": 1, "per": 60 }] } });
+    let route = json!({ "host": "shop.example", "path": "/u/{id}", "workload": "shop", "pipeline": limit });
+    let made = post("routes", route.clone()).await;
+    let trial = json!({ "url": "https://shop.example/u/7?x", "body": 9 });
+    for _ in 0..3 {
+        let told = post("try", trial.clone()).await;
+        let stages: Vec<_> = told["stages"].as_array().unwrap().iter().map(|one| &one["passed"]).collect();
+        assert_eq!(stages, [true, true], "nothing is used up: {told}");
+        assert_eq!((&told["route"], told["host_known"].as_bool()), (&made["id"], Some(true)));
+        assert_eq!(told["candidates"][0]["captures"], json!([{ "name": "id", "value": "7" }]));
+        assert_eq!(told["candidates"][0]["workload"], "shop");
+        assert_eq!((&told["outcome"]["kind"], &told["outcome"]["code"]), (&json!("refused"), &json!("MEZU-2001")));
+    }
+    let refused = post("try", json!({ "url": "shop.example/u/7", "body": 11 })).await;
+    assert_eq!((&refused["outcome"]["stage"], &refused["outcome"]["status"]), (&json!("body_limit"), &json!(413)));
+
+    let mut answer = route;
+    answer["pipeline"] = json!({ "respond": { "status": 418 } });
+    let ops = json!([{ "put": { "id": made["id"], "route": answer } }]);
+    let draft = post("drafts", json!({ "name": "tea", "ops": ops })).await;
+    let told = post("try", json!({ "url": "shop.example/u/7", "draft": draft["id"] })).await;
+    assert_eq!(told["outcome"], json!({ "kind": "replied", "stage": "respond", "status": 418 }), "{told}");
+    assert_eq!(post("try", trial.clone()).await["outcome"]["kind"], "refused", "a draft is not served");
+    let odd = at_socket(&running, "POST /api/v1/orgs/default/try", Some(json!({ "url": "a b" }))).await;
+    assert_eq!((odd.0, &odd.2["pointer"]), (422, &json!("/url")));
+    let none = at_socket(&running, "GET /api/v1/orgs/default/requests", None).await;
+    assert_eq!((none.0, none.2), (200, json!({ "items": [], "next": null })));
+    running.drain().await;
+}

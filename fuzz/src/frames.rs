@@ -128,7 +128,7 @@ impl World {
         let how = take(rest).unwrap_or(0);
         let head = RequestHead { host: "h".into(), path: "/".into(), ..RequestHead::default() };
         let inline = vec![0; usize::from(how) * 40];
-        let options = OpenOptions { park: how & 1 != 0, inline: &inline, end: how & 2 != 0 };
+        let options = OpenOptions { park: how & 1 != 0, narrow: how & 4 != 0, inline: &inline, end: how & 2 != 0 };
         if let Ok((id, taken)) = self.connection.open(&Context::default(), &head, 0, options) {
             assert!(taken <= inline.len());
             self.ids.push(id);

@@ -30,8 +30,7 @@ fn request(wire: &[u8]) {
     check(&head.headers);
 
     let mut again = Vec::new();
-    put_request(&mut again, &prefix.context, &head, workload, prefix.is_parked(), LIMITS)
-        .expect("no larger than it was");
+    put_request(&mut again, &prefix.context, &head, workload, prefix.terms(), LIMITS).expect("no larger than it was");
     let second = read_request_prefix(&again).expect("what was encoded can be read");
     assert_eq!(second.context, prefix.context);
     let mut copy = RequestHead::default();

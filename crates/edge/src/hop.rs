@@ -37,6 +37,7 @@ pub(crate) struct Hop {
     /// Another gate may be asked if this one falls silent.
     pub(crate) impatient: bool,
     pub(crate) park: bool,
+    pub(crate) narrow: bool,
     pub(crate) inline: Bytes,
     pub(crate) end: bool,
     pub(crate) up: mpsc::Receiver<Up>,
@@ -106,7 +107,7 @@ pub(crate) fn open(
     let other = ways.reach.elsewhere(worker.index, mezu_runtime::random::next_u64(), avoid.workers)?;
     let told = Arc::new(Told::default());
     let (up_near, up) = mpsc::channel(PIECES);
-    let (down, down_near) = mpsc::channel(PIECES);
+    let (down, down_near) = mpsc::channel(if options.narrow { 1 } else { PIECES });
     let (near_sender, near) = oneshot::channel();
     let (go_near, go) = options.park.then(oneshot::channel).unzip();
     let hop = Hop {
@@ -116,6 +117,7 @@ pub(crate) fn open(
         avoid: avoid.gate,
         impatient,
         park: options.park,
+        narrow: options.narrow,
         inline: Bytes::copy_from_slice(options.inline),
         end: options.end,
         up,
@@ -137,6 +139,15 @@ impl GateStream {
             Self::Local(stream, _) => stream.poll_recv(cx),
             // The far worker is gone: so is the stream.
             Self::Hop(hop) => hop.down.poll_recv(cx).map(|down| down.unwrap_or(Err(StreamError::Dead))),
+        }
+    }
+
+    /// Whether body bytes are known to be what is received next. Of what a hop carries nothing is known: it is little.
+    #[inline]
+    pub(crate) fn is_data_next(&mut self) -> bool {
+        match self {
+            Self::Local(stream, _) => stream.is_data_next(),
+            Self::Hop(_) => false,
         }
     }
 

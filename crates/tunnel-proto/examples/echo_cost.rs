@@ -94,7 +94,7 @@ impl Ends {
         self.now += Duration::from_micros(100);
         let context = Context::default();
         for _ in 0..n {
-            let options = OpenOptions { inline: &self.body, end: true, park: false };
+            let options = OpenOptions { inline: &self.body, end: true, ..OpenOptions::default() };
             self.edge.open(&context, &self.request, 0, options)?;
         }
         shift(&mut self.edge, &mut self.to_gate);

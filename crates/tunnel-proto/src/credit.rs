@@ -15,6 +15,8 @@ use crate::error::Violation;
 
 /// Credit of a new stream, and the smallest window of one: part of the protocol.
 pub const STREAM_START: u32 = 64 * 1024;
+/// Credit of the answer to a request that says so, and the smallest window of it: part of the protocol.
+pub const STREAM_NARROW: u32 = 16 * 1024;
 /// Credit of a new carrier, and the smallest window of one: part of the protocol.
 pub const CARRIER_START: u32 = 1024 * 1024;
 /// The most that one side may have been granted and not yet used.

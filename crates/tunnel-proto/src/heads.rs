@@ -29,7 +29,7 @@ pub(crate) mod flag {
     pub(crate) const PARK: u8 = 0x10;
     pub(crate) const PORT: u8 = 0x20;
     pub(crate) const QUERY: u8 = 0x40;
-    pub(crate) const RESERVED: u8 = 0x80;
+    pub(crate) const NARROW: u8 = 0x80;
 }
 
 /// How large a head may be.
@@ -39,6 +39,15 @@ pub struct HeadLimits {
     pub bytes: usize,
     /// Fields.
     pub fields: usize,
+}
+
+/// How a request is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// It waits for GO.
+    pub park: bool,
+    /// Little of its answer is wanted at once: that direction begins with [`crate::STREAM_NARROW`].
+    pub narrow: bool,
 }
 
 /// What precedes the head in a REQUEST.
@@ -51,9 +60,8 @@ pub struct RequestPrefix {
 }
 
 impl RequestPrefix {
-    /// Whether the request waits for GO.
-    pub const fn is_parked(&self) -> bool {
-        self.flags & flag::PARK != 0
+    pub const fn terms(&self) -> Terms {
+        Terms { park: self.flags & flag::PARK != 0, narrow: self.flags & flag::NARROW != 0 }
     }
 }
 

@@ -99,7 +99,7 @@ impl Request {
 
     /// Whether the workload must not see it before [`Incoming::Go`].
     pub const fn is_parked(&self) -> bool {
-        self.prefix.is_parked()
+        self.prefix.terms().park
     }
 
     /// Decodes the head into `head`, which is emptied first, and says which workload it is for: the position in the

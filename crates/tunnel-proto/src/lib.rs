@@ -23,7 +23,7 @@ mod varint;
 
 pub use budget::{ByteBudget, Hold};
 pub use connection::{Config, Connection, Event, OpenOptions, Role};
-pub use credit::{CARRIER_START, MAX_CREDIT, SCRAP, STREAM_START};
+pub use credit::{CARRIER_START, MAX_CREDIT, SCRAP, STREAM_NARROW, STREAM_START};
 pub use error::{Death, HeadError, OpenError, Reason, StreamError, Violation};
 pub use incoming::{Headed, Incoming, Prefix, Request, Response, Trailers};
 pub use liveness::Timers;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::credit::{RecvWindow, STREAM_START, SendCredit};
+use crate::credit::{RecvWindow, STREAM_NARROW, STREAM_START, SendCredit};
 use crate::error::Reason;
-use crate::heads::{RequestPrefix, ResponsePrefix};
+use crate::heads::{RequestPrefix, ResponsePrefix, Terms};
 
 /// Small DATA frames that nobody has read yet are joined up to this size, so that a peer who sends single bytes costs
 /// bytes and not queue entries.
@@ -106,7 +106,9 @@ pub(crate) struct Stream {
     pub turn_epoch: u32,
     pub window: RecvWindow,
     pub queue: VecDeque<Item>,
-    /// Since when the queue has not been empty nor read from.
+    /// Body bytes that the reader took last. It has them until it asks for more: then their credit is returned.
+    pub taken: usize,
+    /// Since when nothing was read, while something waits in the queue or at the reader.
     pub unread_since: Option<Instant>,
 }
 
@@ -129,20 +131,25 @@ impl Stream {
             turn_epoch: 0,
             window: RecvWindow::new(STREAM_START),
             queue: VecDeque::new(),
+            taken: 0,
             unread_since: None,
         }
     }
 
     /// Makes a free slot a stream, keeping the queue's memory.
     #[inline]
-    pub(crate) fn renew(&mut self, id: u32, sending: Sending, receiving: Receiving, park: Park) {
+    pub(crate) fn renew(&mut self, id: u32, sending: Sending, receiving: Receiving, terms: Terms) {
         debug_assert!(self.queue.is_empty());
+        let answer = if terms.narrow { STREAM_NARROW } else { STREAM_START };
+        // An edge begins by sending, a gate by receiving.
+        let (credit, window) = if sending == Sending::Head { (answer, STREAM_START) } else { (STREAM_START, answer) };
         (self.id, self.held) = (id, true);
-        (self.sending, self.receiving, self.park) = (sending, receiving, park);
+        (self.sending, self.receiving) = (sending, receiving);
+        self.park = if terms.park { Park::Parked } else { Park::No };
         (self.blocked, self.turn) = (Blocked::No, 0);
-        (self.notified, self.cut, self.interims) = (false, false, 0);
+        (self.notified, self.cut, self.interims, self.taken) = (false, false, 0, 0);
         (self.reset_by_us, self.reset_by_peer) = (None, None);
-        (self.credit, self.window) = (SendCredit::new(STREAM_START), RecvWindow::new(STREAM_START));
+        (self.credit, self.window) = (SendCredit::new(credit), RecvWindow::new(window));
     }
 
     pub(crate) fn is_closed(&self) -> bool {

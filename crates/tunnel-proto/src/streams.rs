@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Instant;
 
-use crate::stream::{Park, Receiving, Sending, Stream};
+use crate::heads::Terms;
+use crate::stream::{Receiving, Sending, Stream};
 
 /// A stream of one connection. Never valid again once released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,13 +47,13 @@ impl Streams {
     }
 
     #[inline]
-    pub(crate) fn insert(&mut self, wire: u32, sending: Sending, receiving: Receiving, park: Park) -> StreamId {
+    pub(crate) fn insert(&mut self, wire: u32, sending: Sending, receiving: Receiving, terms: Terms) -> StreamId {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Stream::free());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         if let Some(stream) = self.slots.get_mut(slot as usize) {
-            stream.renew(wire, sending, receiving, park);
+            stream.renew(wire, sending, receiving, terms);
         }
         self.open.insert(wire, slot);
         StreamId { slot, wire }
@@ -151,8 +152,8 @@ mod tests {
     #[test]
     fn slots_are_used_again_and_old_ids_find_nothing() {
         let mut streams = Streams::default();
-        let a = streams.insert(1, Sending::Body, Receiving::Body, Park::No);
-        let b = streams.insert(2, Sending::Body, Receiving::Body, Park::No);
+        let a = streams.insert(1, Sending::Body, Receiving::Body, Terms::default());
+        let b = streams.insert(2, Sending::Body, Receiving::Body, Terms::default());
         assert_ne!(a.slot(), b.slot());
         assert_eq!(streams.sweep(a), None);
         let stream = streams.get_mut(a).unwrap();
@@ -162,7 +163,7 @@ mod tests {
         streams.get_mut(a).unwrap().held = false;
         assert_eq!(streams.sweep(a), None);
         assert!(streams.get(a).is_none());
-        let c = streams.insert(3, Sending::Body, Receiving::Body, Park::No);
+        let c = streams.insert(3, Sending::Body, Receiving::Body, Terms::default());
         assert_eq!(c.slot(), a.slot());
         assert!(streams.get(a).is_none() && streams.get(c).is_some());
         assert_eq!(streams.open_len(), 2);

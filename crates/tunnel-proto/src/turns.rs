@@ -100,11 +100,12 @@ impl Turns {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::stream::{Park, Receiving, Sending};
+    use crate::heads::Terms;
+    use crate::stream::{Receiving, Sending};
 
     fn world(n: u32) -> (Turns, Streams, Vec<StreamId>) {
         let mut streams = Streams::default();
-        let ids = (1..=n).map(|id| streams.insert(id, Sending::Body, Receiving::Body, Park::No)).collect();
+        let ids = (1..=n).map(|id| streams.insert(id, Sending::Body, Receiving::Body, Terms::default())).collect();
         (Turns::default(), streams, ids)
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mezu_model::known::NAMES;
 use mezu_tunnel_proto::frames::{Kind, MAX_HEAD_PAYLOAD, MAX_PAYLOAD};
 use mezu_tunnel_proto::hello::{ALPN, EXPORTER_LABEL, signed_bytes};
-use mezu_tunnel_proto::{CARRIER_START, Reason, STREAM_START};
+use mezu_tunnel_proto::{CARRIER_START, Reason, STREAM_NARROW, STREAM_START};
 
 fn document() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
@@ -65,7 +65,8 @@ fn numbers_and_texts_are_the_ones_in_use() {
     has(&format!("`{}`", std::str::from_utf8(EXPORTER_LABEL).unwrap()));
     has(&format!("| {MAX_PAYLOAD} |"));
     has(&format!("| {MAX_HEAD_PAYLOAD} |"));
-    assert_eq!((STREAM_START, CARRIER_START), (65_536, 1_048_576));
+    assert_eq!((STREAM_START, STREAM_NARROW, CARRIER_START), (65_536, 16_384, 1_048_576));
+    has("with NARROW the gate has 16,384");
     has("has 65,536 bytes, a new carrier 1,048,576");
     let signed = signed_bytes(&[0; 32], "");
     assert!(signed.starts_with(b"mezusphere tunnel hello v1\0") && signed.len() == 27 + 32);

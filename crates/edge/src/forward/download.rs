@@ -3,7 +3,7 @@
 //! A small answer that arrives whole leaves whole: nothing is flushed before its end. Whatever else has arrived is
 //! flushed as soon as there is nothing more to read, so that events and interim answers go out as they come.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use mezu_model::{Headers, Protocol, ResponseHead};
@@ -30,6 +30,8 @@ pub(super) struct Download {
     /// It was found that the client does not take `piece` at once.
     held_up: bool,
     state: State,
+    /// There is more in the tunnel, and no room for it at the client.
+    waits: bool,
     /// Nothing comes after `piece`.
     last: bool,
     interims: u32,
@@ -104,6 +106,12 @@ impl Download {
         if self.last {
             return Poll::Ready(self.finish(exchange));
         }
+        if matches!(self.state, State::Body | State::Raw) && stream.is_data_next() {
+            // It counts, and holds its sender back, for as long as it lies unread in the tunnel.
+            let room = exchange.poll_room(cx)?;
+            self.waits = room.is_pending();
+            ready!(room);
+        }
         match stream.poll_recv(cx) {
             Poll::Ready(Ok(incoming)) => Poll::Ready(self.take(incoming, exchange, asked, most_interims)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.failed(error))),
@@ -113,7 +121,7 @@ impl Download {
 
     /// Whether it waits for the client to take something. How long that may last is for the client's side to say.
     pub(super) fn is_held_up(&self) -> bool {
-        !self.piece.is_empty()
+        self.waits || !self.piece.is_empty()
     }
 
     /// The client takes no more for now, maybe for long: what it did not take moves into memory of its own, for as a

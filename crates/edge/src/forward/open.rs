@@ -61,11 +61,12 @@ fn open_now<X: Exchange>(
     let others = ways.reach.gates() > 1;
     // With nobody else to turn to, parking would cost a round trip and gain nothing.
     let park = !repeatable && others && relay.permitted.head().upgrade.is_none();
+    let narrow = relay.exchange.takes_little();
     let (inline, end) = relay.upload.opening(&mut *relay.exchange, INLINE, relay.permitted.body())?;
     let (head, context) = (relay.permitted.head(), relay.permitted.context());
     let offered = inline.len();
     let impatient = repeatable && others && end && inline.is_empty();
-    let options = OpenOptions { park, inline, end };
+    let options = OpenOptions { park, narrow, inline, end };
     let (stream, gate, taken) = match worker.gates.open(ways, tried.avoid.gate, context, head, &options) {
         Ok(sent) => (GateStream::Local(sent.stream, sent.place), Some(sent.gate), sent.taken),
         Err(Miss::None) => match hop::open(worker, ways, context, head, &options, tried.avoid, impatient) {

@@ -112,6 +112,18 @@ pub trait Exchange {
     /// `Pending` leaves the rest in `data`; call again with it.
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), ClientGone>>;
 
+    /// Whether a piece of the answer that were handed over now would find room, in part at least. Pending is as the
+    /// Pending of [`Exchange::poll_send`].
+    fn poll_room(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether this request's share of what the client's connection may take unread is small: its window is, or many
+    /// requests share it.
+    fn takes_little(&self) -> bool {
+        false
+    }
+
     /// Puts what is buffered on the wire.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>>;
 

@@ -120,8 +120,8 @@ impl Connection {
         self.window.receive(body, 0)?;
         self.last_id = header.stream;
         let receiving = if header.end { Receiving::Done } else { Receiving::Body };
-        let park = if prefix.is_parked() { Park::Parked } else { Park::No };
-        let id = self.streams.insert(header.stream, Sending::Head, receiving, park);
+        let terms = prefix.terms();
+        let id = self.streams.insert(header.stream, Sending::Head, receiving, terms);
         let stream = self.streams.get_mut(id).ok_or(Violation::UnknownStream)?;
         stream.window.receive(body, header.stream)?;
         if self.streams.open_len() == 1 {
@@ -136,7 +136,7 @@ impl Connection {
             stream.queue.push_back(Item::Request(payload.keep(), prefix, header.end));
             stream.unread_since = Some(self.now);
         }
-        if prefix.is_parked() {
+        if terms.park {
             self.park(id);
         }
         self.events.push_back(Event::Opened(id));

@@ -9,14 +9,15 @@ use crate::incoming::{Incoming, Request, Response, Trailers};
 use crate::stream::{Park, Receiving, Sending, Stream};
 
 impl Connection {
-    /// The next thing received; `None` when there is nothing yet ([`super::Event::Readable`] will tell). Taking body
-    /// bytes returns credit to the peer, so take only what can be passed on.
+    /// The next thing received; `None` when there is nothing yet ([`super::Event::Readable`] will tell). Asking says
+    /// that the body bytes given before have been passed on, and returns credit for them.
     ///
     /// # Errors
     /// The stream was reset, the connection is dead, or the stream was released.
     #[inline]
     pub fn recv(&mut self, id: StreamId) -> Result<Option<Incoming>, StreamError> {
         let dead = self.dead.is_some();
+        self.settle(id);
         let stream = self.streams.get_mut(id).ok_or(StreamError::State)?;
         if stream.park != Park::No
             && let Some(step) = take_step(stream)
@@ -33,8 +34,11 @@ impl Connection {
         }
         match stream.queue.pop_front() {
             Some(item) => {
-                stream.unread_since = (!stream.queue.is_empty()).then_some(self.now);
-                Ok(Some(self.deliver(id, item)))
+                let (body, head) = item.sizes();
+                stream.taken = body;
+                stream.unread_since = (body > 0 || !stream.queue.is_empty()).then_some(self.now);
+                self.retained = self.retained.saturating_sub(head);
+                Ok(Some(self.shown(item)))
             }
             None if stream.receiving == Receiving::Done => Ok(Some(Incoming::End)),
             None if dead => Err(StreamError::Dead),
@@ -48,13 +52,26 @@ impl Connection {
         self.streams.get_mut(id)?.reset_reason()
     }
 
-    fn deliver(&mut self, id: StreamId, item: Item) -> Incoming {
-        let (body, head) = item.sizes();
-        self.retained = self.retained.saturating_sub(head);
-        if body > 0 {
-            self.return_credit(id, body);
-            self.consumed(body);
+    /// Whether what [`Self::recv`] would give next is body bytes. A reader whose own reader takes none for now leaves
+    /// them where they count, and still hears of an end.
+    pub fn is_data_next(&self, id: StreamId) -> bool {
+        let front = self.streams.get(id).filter(|stream| !stream.cut).and_then(|stream| stream.queue.front());
+        matches!(front, Some(Item::Data(_) | Item::Small(_)))
+    }
+
+    /// The reader is done with what it took last.
+    #[inline]
+    fn settle(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.taken > 0) else { return };
+        let taken = std::mem::take(&mut stream.taken);
+        if stream.queue.is_empty() {
+            stream.unread_since = None;
         }
+        self.return_credit(id, taken);
+        self.consumed(taken);
+    }
+
+    fn shown(&self, item: Item) -> Incoming {
         let limits = self.heads;
         match item {
             Item::Data(data) => Incoming::Data(data),

@@ -66,10 +66,10 @@ impl Connection {
         true
     }
 
-    /// Empties a stream's queue.
+    /// Empties a stream's queue, and counts what its reader has no more: that is little, and the reader will let go.
     pub(super) fn discard(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        let (mut bodies, mut heads) = (0, 0);
+        let (mut bodies, mut heads) = (std::mem::take(&mut stream.taken), 0);
         stream.unread_since = None;
         for item in stream.queue.drain(..) {
             let (body, head) = item.sizes();

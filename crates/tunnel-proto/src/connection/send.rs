@@ -7,7 +7,7 @@ use crate::Role;
 use crate::credit::STREAM_START;
 use crate::error::{OpenError, StreamError};
 use crate::frames::{Kind, MAX_PAYLOAD, MAX_STREAM};
-use crate::heads::{put_request, put_response, put_trailers};
+use crate::heads::{Terms, put_request, put_response, put_trailers};
 use crate::incoming::is_interim;
 use crate::stream::{Blocked, Park, Receiving, Sending, Stream};
 
@@ -21,6 +21,8 @@ const SMALL: usize = 1024;
 pub struct OpenOptions<'a> {
     /// The gate must not touch the workload before [`Connection::send_go`].
     pub park: bool,
+    /// Little of the answer is wanted at once: its window begins with [`crate::STREAM_NARROW`].
+    pub narrow: bool,
     /// First bytes of the body.
     pub inline: &'a [u8],
     /// `inline` is the whole body.
@@ -41,8 +43,9 @@ impl Connection {
         options: OpenOptions<'_>,
     ) -> Result<(StreamId, usize), OpenError> {
         self.check_open()?;
+        let terms = Terms { park: options.park, narrow: options.narrow };
         let (buf, mark) = self.out.begin(512 + options.inline.len());
-        if put_request(buf, context, head, workload, options.park, self.heads).is_err() {
+        if put_request(buf, context, head, workload, terms, self.heads).is_err() {
             self.out.undo(mark);
             return Err(OpenError::HeadTooLarge);
         }
@@ -56,8 +59,7 @@ impl Connection {
         self.credit.spend(taken);
 
         let sending = if end { Sending::Done } else { Sending::Body };
-        let park = if options.park { Park::Parked } else { Park::No };
-        let id = self.streams.insert(wire, sending, Receiving::Head, park);
+        let id = self.streams.insert(wire, sending, Receiving::Head, terms);
         if let Some(stream) = self.streams.get_mut(id) {
             stream.credit.spend(taken);
         }

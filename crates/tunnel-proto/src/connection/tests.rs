@@ -129,7 +129,7 @@ fn data(connection: &mut Connection, id: StreamId) -> Option<Bytes> {
 #[test]
 fn a_small_exchange_is_one_frame_each_way() {
     let mut pair = Pair::new();
-    let (edge, gate, body) = pair.opened(OpenOptions { inline: b"ping", end: true, park: false });
+    let (edge, gate, body) = pair.opened(OpenOptions { inline: b"ping", end: true, ..OpenOptions::default() });
     assert_eq!(&body[..], b"ping");
     assert!(matches!(pair.gate.recv(gate), Ok(Some(Incoming::End))));
     assert_eq!(pair.gate.send_response(gate, &ResponseHead::new(200), b"pong", true), Ok(4));
@@ -199,7 +199,8 @@ fn an_upgrade_is_two_raw_directions_with_half_close() {
 #[test]
 fn a_parked_request_is_held_until_go() {
     let mut pair = Pair::new();
-    let (edge, gate, body) = pair.opened(OpenOptions { park: true, inline: b"a", end: false });
+    let (edge, gate, body) =
+        pair.opened(OpenOptions { park: true, inline: b"a", end: false, ..OpenOptions::default() });
     assert_eq!(&body[..], b"a");
     pair.edge.send_data(edge, b"b", true).unwrap();
     assert_eq!(pair.edge.send_go(edge), Err(StreamError::State), "no READY yet");
@@ -224,7 +225,7 @@ fn a_parked_request_is_held_until_go() {
 #[test]
 fn a_parked_request_expires_even_when_go_is_under_way() {
     let mut pair = Pair::new();
-    let (edge, gate, _) = pair.opened(OpenOptions { park: true, inline: b"", end: true });
+    let (edge, gate, _) = pair.opened(OpenOptions { park: true, end: true, ..OpenOptions::default() });
     pair.gate.send_ready(gate).unwrap();
     pair.pump();
     pair.now += 999 * MS;
@@ -369,7 +370,7 @@ fn a_connection_and_a_stream_are_small() {
 #[test]
 fn an_idle_connection_holds_no_buffers() {
     let mut pair = Pair::new();
-    let (edge, gate, _) = pair.opened(OpenOptions { inline: &[1; 9000], end: true, park: false });
+    let (edge, gate, _) = pair.opened(OpenOptions { inline: &[1; 9000], end: true, ..OpenOptions::default() });
     pair.gate.send_response(gate, &ResponseHead::new(200), &[1; 9000], true).unwrap();
     pair.response(edge);
     pair.edge.release(edge);

@@ -22,7 +22,7 @@ pub fn read_request_prefix(payload: &[u8]) -> Option<RequestPrefix> {
         _ => return None,
     };
     let head_end = REQUEST_PREFIX + u32::from_be_bytes([0, l1, l2, l3]) as usize;
-    if flags & flag::RESERVED != 0 || head_end > payload.len() {
+    if head_end > payload.len() {
         return None;
     }
     let client = SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*addr)).to_canonical(), u16::from_be_bytes([p1, p2]));

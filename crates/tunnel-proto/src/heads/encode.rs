@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use mezu_model::{Context, Headers, Method, Protocol, RequestHead, ResponseHead, Scheme, Upgrade};
 
-use super::{HeadLimits, REQUEST_PREFIX, RESPONSE_PREFIX, flag};
+use super::{HeadLimits, REQUEST_PREFIX, RESPONSE_PREFIX, Terms, flag};
 use crate::error::HeadError;
 use crate::varint;
 
@@ -17,11 +17,11 @@ pub fn put_request(
     context: &Context,
     head: &RequestHead,
     workload: u32,
-    park: bool,
+    terms: Terms,
     limits: HeadLimits,
 ) -> Result<(), HeadError> {
     let start = out.len();
-    put_prefix(out, context, flags(context, head, park));
+    put_prefix(out, context, flags(context, head, terms));
     varint::put(out, workload.min(varint::MAX));
     put_method(out, &head.method);
     if let Some(port) = head.port {
@@ -94,7 +94,7 @@ fn put_prefix(out: &mut Vec<u8>, context: &Context, flags: u8) {
     out.extend_from_slice(&prefix);
 }
 
-fn flags(context: &Context, head: &RequestHead, park: bool) -> u8 {
+fn flags(context: &Context, head: &RequestHead, terms: Terms) -> u8 {
     let protocol = match context.protocol {
         Protocol::H1 => 0u8,
         Protocol::H2 => 1,
@@ -104,7 +104,8 @@ fn flags(context: &Context, head: &RequestHead, park: bool) -> u8 {
     bit(context.scheme == Scheme::Https, flag::HTTPS)
         | protocol << flag::PROTOCOL_SHIFT
         | bit(head.upgrade == Some(Upgrade::WebSocket), flag::WEBSOCKET)
-        | bit(park, flag::PARK)
+        | bit(terms.park, flag::PARK)
+        | bit(terms.narrow, flag::NARROW)
         | bit(head.port.is_some(), flag::PORT)
         | bit(head.query.is_some(), flag::QUERY)
 }

@@ -114,7 +114,7 @@ impl Client {
     pub(crate) fn open(job: &Job, connection: &mut Connection) -> Result<Self, OpenError> {
         let inline = fill(job.number, 0, job.up.min(job.inline));
         let end = inline.len() == job.up;
-        let options = OpenOptions { park: job.park, inline, end };
+        let options = OpenOptions { park: job.park, narrow: job.number.is_multiple_of(3), inline, end };
         let (id, sent) = connection.open(&Context::default(), &job.head(), 0, options)?;
         let sent_all = end && sent == job.up;
         Ok(Self { id, sent, sent_all, got: 0, status: 0, interims: 0, went: false, trailers: false })

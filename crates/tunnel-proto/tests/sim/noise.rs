@@ -41,7 +41,7 @@ fn request(connection: &mut Connection, rng: &mut Rng) {
     let mut head = RequestHead { host: "app.test".into(), path: "/".into(), ..RequestHead::default() };
     head.headers.push(b"x-noise", b"abc").unwrap();
     let inline = vec![0; rng.size(0, 20_000)];
-    let options = OpenOptions { park: rng.percent(30), inline: &inline, end: rng.percent(50) };
+    let options = OpenOptions { park: rng.percent(30), narrow: rng.percent(30), inline: &inline, end: rng.percent(50) };
     let _ = connection.open(&Context::default(), &head, 0, options);
 }
 

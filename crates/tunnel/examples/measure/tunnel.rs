@@ -144,7 +144,7 @@ pub(crate) fn exchange(count: usize, flight: usize) {
                     let head = request();
                     let mut got = ResponseHead::default();
                     for _ in 0..count / flight {
-                        let options = OpenOptions { park: false, inline: &[], end: true };
+                        let options = OpenOptions { end: true, ..OpenOptions::default() };
                         let (mut stream, _) = edge.open(&context(), &head, 0, options).unwrap();
                         let Incoming::Response(response) = stream.recv().await.unwrap() else { panic!() };
                         response.decode(&mut got).unwrap();
@@ -165,7 +165,7 @@ pub(crate) fn exchange(count: usize, flight: usize) {
 pub(crate) fn down(mib: usize, _: usize) {
     let body = Bytes::from(vec![7; 64 * 1024]);
     let edge = |edge: Session, _| async move {
-        let options = OpenOptions { park: false, inline: &[], end: true };
+        let options = OpenOptions { end: true, ..OpenOptions::default() };
         let (mut stream, _) = edge.open(&context(), &request(), 0, options).unwrap();
         while !matches!(stream.recv().await.unwrap(), Incoming::End) {}
     };

@@ -48,6 +48,12 @@ impl Stream {
         })
     }
 
+    /// Whether body bytes are what [`Self::poll_recv`] would give next.
+    pub fn is_data_next(&mut self) -> bool {
+        let id = self.id;
+        self.with(|state| state.connection.is_data_next(id))
+    }
+
     pub async fn recv(&mut self) -> Result<Incoming, StreamError> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }

@@ -117,7 +117,7 @@ async fn timeout<T>(test: impl Future<Output = T>) -> T {
 }
 
 fn open(edge: &Session, method: Method, inline: &[u8], end: bool) -> (Stream, usize) {
-    edge.open(&context(), &request(method), 0, OpenOptions { inline, end, park: false }).unwrap()
+    edge.open(&context(), &request(method), 0, OpenOptions { inline, end, ..OpenOptions::default() }).unwrap()
 }
 
 /// Answers every request with its own body, chunk by chunk.
@@ -282,7 +282,7 @@ fn a_parked_request_waits_for_go() {
     local(async {
         let world = World::new().await;
         let (edge, gate) = world.pair().await;
-        let options = OpenOptions { inline: b"order", end: true, park: true };
+        let options = OpenOptions { inline: b"order", end: true, park: true, narrow: false };
         let (mut stream, _) = edge.open(&context(), &request(Method::Post), 0, options).unwrap();
         let mut other = gate.accept().await.unwrap();
         assert!(matches!(other.recv().await, Ok(Incoming::Request(request)) if request.is_parked()));
@@ -312,7 +312,7 @@ fn either_side_drains_without_losing_what_is_open() {
             while edge.is_open() {
                 tokio::task::yield_now().await;
             }
-            let options = OpenOptions { inline: &[], end: true, park: false };
+            let options = OpenOptions { end: true, ..OpenOptions::default() };
             let refused = edge.open(&context(), &request(Method::Get), 0, options);
             assert_eq!(refused.err(), Some(OpenError::Draining));
             other.send_response(&ResponseHead::new(200), b"late", true).unwrap();

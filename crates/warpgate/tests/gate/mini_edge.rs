@@ -130,7 +130,7 @@ async fn accept(listener: TcpListener, config: Arc<ServerConfig>, sender: mpsc::
 /// Asks for a path and gives status and body.
 pub(crate) async fn get(session: &Session, workload: u32, path: &str) -> Result<(u16, Vec<u8>), Reason> {
     let head = RequestHead { host: "web.edge.test".into(), path: path.into(), ..Default::default() };
-    let options = OpenOptions { park: false, inline: b"", end: true };
+    let options = OpenOptions { end: true, ..OpenOptions::default() };
     let (mut stream, _) = session.open(&Context::default(), &head, workload, options).unwrap();
     let (mut answer, mut body) = (ResponseHead::default(), Vec::new());
     loop {

@@ -23,6 +23,10 @@ use crate::http::{ClientGone, hpack};
 /// With so much to send, streams wait; with so much, nothing more is read.
 pub(super) const OUT_SOFT: usize = 64 * 1024;
 pub(super) const OUT_HARD: usize = 128 * 1024;
+/// So many streams of a connection may each rest with a usual window of a tunnel unread.
+const WIDE_STREAMS: usize = 16;
+/// The first window that a client gives by default (RFC 9113 §6.5.2).
+const USUAL_WINDOW: i64 = 65_535;
 /// What we let a client's encoder use.
 const TABLE: usize = 4096;
 /// Streams that we have reset and for which frames may still be under way.
@@ -260,6 +264,13 @@ impl Core {
         let Some(stream) = self.streams.get(key) else { return 0 };
         let window = usize::try_from(stream.send_window.min(self.send_window)).unwrap_or(0);
         window.min(OUT_SOFT.saturating_sub(self.out.len())).min(self.client.max_payload)
+    }
+
+    /// Whether the answer on a stream shall begin with a small window towards its gate: the client takes less than a
+    /// usual one, or the streams of this connection that may rest unread in a usual one are enough.
+    pub(super) fn takes_little(&self, key: usize) -> bool {
+        let window = self.streams.get(key).map_or(0, |stream| stream.send_window.min(self.send_window));
+        self.streams.len() > WIDE_STREAMS || window < USUAL_WINDOW
     }
 
     /// Puts a stream in the queue for what all streams share, unless only its own window is shut.

@@ -110,6 +110,15 @@ impl Exchange {
         self.phase = phase;
     }
 
+    /// Pending until there may be room again, ready when the client takes too long about it.
+    fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>> {
+        self.core.borrow_mut().wait(self.key);
+        self.stream(|s| s.watch_writes(cx));
+        self.writing.moved(std::mem::take(&mut self.uncounted));
+        ready!(self.writing.poll_too_slow(cx, &mut self.alarm));
+        Poll::Ready(Err(self.fail(ClientGone::TooSlow)))
+    }
+
     /// The body's next step that is here; `None` when there is nothing yet.
     fn next_part(&mut self) -> Option<BodyPart> {
         let mut core = self.core.borrow_mut();
@@ -229,12 +238,8 @@ impl crate::http::Exchange for Exchange {
             let mut core = self.core.borrow_mut();
             let n = core.room(self.key).min(data.len());
             if n == 0 {
-                core.wait(self.key);
                 drop(core);
-                self.stream(|s| s.watch_writes(cx));
-                self.writing.moved(std::mem::take(&mut self.uncounted));
-                ready!(self.writing.poll_too_slow(cx, &mut self.alarm));
-                return Poll::Ready(Err(self.fail(ClientGone::TooSlow)));
+                return self.wait_for_room(cx);
             }
             left = left.map(|left| left - n as u64);
             core.data(self.key, data.get(..n).unwrap_or_default());
@@ -247,6 +252,19 @@ impl crate::http::Exchange for Exchange {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>> {
+        let open = matches!(self.phase, Phase::Body(_));
+        if !open || self.core.borrow().room(self.key) > 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.check()?;
+        self.wait_for_room(cx)
+    }
+
+    fn takes_little(&self) -> bool {
+        self.core.borrow().takes_little(self.key)
     }
 
     /// Frames leave at the end of the turn, by themselves.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::budget::FREE;
-use crate::credit::{CARRIER_START, STREAM_START};
+use crate::credit::{CARRIER_START, STREAM_NARROW, STREAM_START};
 
 #[test]
 fn a_writer_stops_at_the_streams_credit_and_is_told_when_there_is_more() {
@@ -20,6 +20,9 @@ fn a_writer_stops_at_the_streams_credit_and_is_told_when_there_is_more() {
         got.extend_from_slice(&data(&mut pair.gate, gate).unwrap());
         pair.pump();
     }
+    assert_eq!(pair.edge_events, [], "the reader has it and may not have passed it on");
+    got.extend_from_slice(&data(&mut pair.gate, gate).unwrap());
+    pair.pump();
     assert_eq!(pair.edge_events, [Event::Writable(edge)]);
     assert_eq!(pair.edge.send_data(edge, &body[first..], true), Ok(body.len() - first));
     pair.pump();
@@ -45,7 +48,7 @@ fn no_more_is_held_than_the_carrier_grants_without_memory_to_spare() {
     // With no credit a request still goes, only its body waits.
     let (_, taken) = pair
         .edge
-        .open(&Context::default(), &request(), 0, OpenOptions { inline: b"x", end: true, park: false })
+        .open(&Context::default(), &request(), 0, OpenOptions { inline: b"x", end: true, ..OpenOptions::default() })
         .unwrap();
     assert_eq!(taken, 0);
     // All of them are let go at once when the streams are.
@@ -191,8 +194,10 @@ fn large_heads_go_in_one_frame() {
     let mut pair = Pair::new();
     let mut head = request();
     head.headers.push(b"x-large", &[b'v'; 60_000]).unwrap();
-    let (_, taken) =
-        pair.edge.open(&Context::default(), &head, 3, OpenOptions { inline: b"x", end: true, park: false }).unwrap();
+    let (_, taken) = pair
+        .edge
+        .open(&Context::default(), &head, 3, OpenOptions { inline: b"x", end: true, ..OpenOptions::default() })
+        .unwrap();
     assert_eq!(taken, 0, "bodies go in frames of a record");
     pair.pump();
     let Some(Event::Opened(gate)) = pair.gate_events.first().copied() else { panic!("not opened") };
@@ -377,4 +382,66 @@ fn what_nobody_reads_moves_out_of_the_blocks_it_came_in() {
     assert_eq!(kept, vec![7; 10_000]);
     // A block of its own size, and nobody else's.
     assert_eq!(kept.try_into_mut().map(|kept| kept.capacity()), Ok(10_000));
+}
+
+#[test]
+fn an_answer_that_is_to_be_narrow_begins_so_and_grows_with_its_reader() {
+    let mut pair = Pair::new();
+    let (edge, gate, _) = pair.opened(OpenOptions { narrow: true, end: true, ..OpenOptions::default() });
+    let first = pair.gate.send_response(gate, &ResponseHead { status: 200, ..ResponseHead::default() }, &[], false);
+    assert_eq!(first, Ok(0));
+    let body = vec![3; 1 << 20];
+    let mut sent = pair.gate.send_data(gate, &body, true).unwrap();
+    assert_eq!(sent, STREAM_NARROW as usize);
+    pair.pump();
+    assert!(!pair.edge.is_data_next(edge), "the head comes first");
+    assert!(matches!(pair.edge.recv(edge), Ok(Some(Incoming::Response(_)))));
+    assert!(pair.edge.is_data_next(edge));
+    let (mut got, mut most) = (0, 0);
+    while got < body.len() {
+        let mut held = 0;
+        while let Ok(Some(Incoming::Data(data))) = pair.edge.recv(edge) {
+            held += data.len();
+        }
+        (got, most) = (got + held, most.max(held));
+        pair.pump();
+        if sent < body.len() {
+            sent += pair.gate.send_data(gate, &body[sent..], true).unwrap();
+        }
+        pair.pump();
+    }
+    assert!(most > STREAM_NARROW as usize, "a reader that takes all is held back by its window: {most}");
+    assert!(matches!(pair.edge.recv(edge), Ok(Some(Incoming::End))));
+}
+
+#[test]
+fn what_a_reader_has_taken_and_not_passed_on_counts_until_it_asks_again_or_lets_go() {
+    let mut pair = Pair::new();
+    for release in [false, true] {
+        let (edge, gate, _) = pair.opened(OpenOptions { end: true, ..OpenOptions::default() });
+        pair.gate
+            .send_response(gate, &ResponseHead { status: 200, ..ResponseHead::default() }, &[1; 900], true)
+            .unwrap();
+        pair.pump();
+        assert!(matches!(pair.edge.recv(edge), Ok(Some(Incoming::Response(_)))));
+        assert_eq!(pair.edge.held(), 900);
+        if release {
+            pair.edge.release(edge);
+        } else {
+            assert!(matches!(pair.edge.recv(edge), Ok(Some(Incoming::End))));
+        }
+        assert_eq!(pair.edge.held(), 0);
+    }
+}
+
+#[test]
+fn what_a_narrow_answer_holds_unread_is_no_more_than_it_began_with() {
+    let mut pair = Pair::new();
+    for _ in 0..100 {
+        let (_, gate, _) = pair.opened(OpenOptions { narrow: true, end: true, ..OpenOptions::default() });
+        pair.gate.send_response(gate, &ResponseHead { status: 200, ..ResponseHead::default() }, &[], false).unwrap();
+        pair.gate.send_data(gate, &[0; STREAM_START as usize], true).unwrap();
+        pair.pump();
+    }
+    assert_eq!(pair.edge.held(), 100 * STREAM_NARROW as usize);
 }

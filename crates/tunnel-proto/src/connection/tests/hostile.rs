@@ -3,7 +3,7 @@
 use super::*;
 use crate::credit::{CARRIER_START, STREAM_START};
 use crate::frames::{MAX_PAYLOAD, header};
-use crate::heads::{HeadLimits, put_request, put_response};
+use crate::heads::{HeadLimits, Terms, put_request, put_response};
 
 const LIMITS: HeadLimits = HeadLimits { bytes: 60_000, fields: 200 };
 
@@ -13,7 +13,7 @@ fn frame(kind: Kind, end: bool, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 fn request_frame(stream: u32, end: bool, park: bool) -> Vec<u8> {
     let mut payload = Vec::new();
-    put_request(&mut payload, &Context::default(), &request(), 0, park, LIMITS).unwrap();
+    put_request(&mut payload, &Context::default(), &request(), 0, Terms { park, narrow: false }, LIMITS).unwrap();
     frame(Kind::Request, end, stream, &payload)
 }
 

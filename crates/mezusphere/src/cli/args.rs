@@ -1,5 +1,11 @@
 //! Every flag, with its environment variable and its default.
 
+mod change;
+mod connect;
+mod machine;
+mod people;
+mod route;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,16 +15,18 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 use mezu_edge::access_log::AccessLogTarget;
-use mezu_model::{Hostname, Label, PublishId};
+use mezu_model::{Hostname, PublishId};
 use mezu_runtime::telemetry::LogFormat;
-use mezu_snapshot::PathRule;
 
 use super::duration;
-pub(super) use super::nouns::{
-    ApplyArgs, AuditArgs, DraftArgs, HostnameArgs, MemberArgs, OrgArgs, PublishArgs, StoreArgs,
-};
 use super::store::StoreArg;
 use crate::up::HttpWish;
+
+pub(super) use change::{ApplyArgs, DraftArgs, DraftCommand, PublishArgs, PublishCommand, StoreArgs};
+pub(super) use connect::{ClientArgs, DataArg};
+pub(super) use machine::{HostnameArgs, HostnameCommand, KeyArgs, KeyCommand, WorkloadArgs, WorkloadCommand};
+pub(super) use people::{AuditArgs, AuditCommand, MemberArgs, MemberCommand, OrgArgs, OrgCommand};
+pub(super) use route::{RouteArgs, RouteCommand};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -161,204 +169,10 @@ pub struct UpArgs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessLogWish(pub Option<AccessLogTarget>);
 
-/// Where the instance lives.
-#[derive(Debug, Args, Clone)]
-pub struct DataArg {
-    /// Data directory [default: /var/lib/mezusphere for root, else ~/.local/share/mezusphere]
-    #[arg(long, value_name = "DIR", env = "MEZUSPHERE_DATA", help_heading = "Instance")]
-    pub data: Option<PathBuf>,
-}
-
-/// What every command that asks a running instance takes.
-#[derive(Debug, Args, Clone)]
-pub struct ClientArgs {
-    #[command(flatten)]
-    pub data: DataArg,
-
-    /// The org, where there are several
-    #[arg(long, value_name = "NAME", env = "MEZUSPHERE_ORG", help_heading = "Instance")]
-    pub org: Option<Label>,
-
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct KeyArgs {
-    #[command(subcommand)]
-    pub command: KeyCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Make a key and print it; it is shown only this once
-    Create {
-        /// What it is for, e.g. the machine's name [default: key-1, key-2, …]
-        #[arg(long)]
-        name: Option<Label>,
-        /// The service account that it is for [default: one of the key's name]
-        #[arg(long, value_name = "NAME")]
-        account: Option<Label>,
-        /// Days until it ends
-        #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3660))]
-        days: u16,
-        /// Make a key that does not end by itself
-        #[arg(long, conflicts_with = "days")]
-        never_expires: bool,
-        /// Write the key to a new file (mode 0600) instead of printing it
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// List the keys
-    #[command(visible_alias = "ls")]
-    List {
-        /// Also those that are revoked
-        #[arg(long)]
-        all: bool,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Take a key's power away; its tunnels are cut within a second
-    Revoke {
-        /// Its name or id
-        key: String,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct RouteArgs {
-    #[command(subcommand)]
-    pub command: RouteCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RouteCommand {
-    /// Lead requests for a hostname to a workload
-    Add {
-        /// The hostname, e.g. shop.example.com
-        host: Hostname,
-        /// Only paths under this one; "=/login" is this path alone, "/users/{id}" has a capture. The most specific wins
-        #[arg(long, default_value = "/")]
-        path: PathRule,
-        /// The workload's name
-        #[arg(long, value_name = "NAME")]
-        workload: Label,
-        /// Switch on a capability, e.g. 'body_limit={"bytes":1048576}'; may be repeated
-        #[arg(long = "set", value_name = "STAGE=JSON", value_parser = stage)]
-        set: Vec<(String, serde_json::Value)>,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// List the routes in match order
-    #[command(visible_alias = "ls")]
-    List {
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// See the capabilities that --set switches on, in the order in which requests pass them
-    Stages {
-        /// Print their JSON schema
-        #[arg(long)]
-        json: bool,
-    },
-    /// Take a route away
-    #[command(visible_alias = "rm")]
-    Remove {
-        /// Its id, or HOST or HOST/PATH
-        route: String,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct WorkloadArgs {
-    #[command(subcommand)]
-    pub command: WorkloadCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum WorkloadCommand {
-    /// List the workloads
-    #[command(visible_alias = "ls")]
-    List {
-        /// Only those with this label; may be repeated
-        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
-        labels: Vec<(Label, String)>,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Make a workload before its first Warpgate comes
-    Create {
-        name: Label,
-        /// A label; may be repeated
-        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
-        labels: Vec<(Label, String)>,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Set the labels of a workload, instead of those it has
-    Label {
-        /// Its name or id
-        workload: String,
-        #[arg(value_name = "NAME=VALUE", value_parser = label)]
-        labels: Vec<(Label, String)>,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Give a workload another name
-    Rename {
-        /// Its name or id
-        workload: String,
-        name: Label,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-    /// Delete a workload
-    #[command(visible_alias = "rm")]
-    Delete {
-        /// Its name or id
-        workload: String,
-        /// Delete its routes too
-        #[arg(long)]
-        with_routes: bool,
-        #[command(flatten)]
-        client: ClientArgs,
-    },
-}
-
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
     pub client: ClientArgs,
-}
-
-impl DataArg {
-    /// The directory, wished or default.
-    #[must_use]
-    pub fn directory(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(default_directory)
-    }
-}
-
-fn default_directory() -> PathBuf {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    if is_root() || home.is_none() {
-        return PathBuf::from("/var/lib/mezusphere");
-    }
-    let shared = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    shared.or_else(|| home.map(|home| home.join(".local/share"))).unwrap_or_default().join("mezusphere")
-}
-
-/// Who owns our entry in /proc is who we are; no unsafe call is needed to know.
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
 }
 
 fn http_wish(text: &str) -> Result<HttpWish, String> {
@@ -375,18 +189,4 @@ fn access_log(text: &str) -> Result<AccessLogWish, String> {
         "-" => Some(AccessLogTarget::Stdout),
         file => Some(AccessLogTarget::File(file.into())),
     }))
-}
-
-fn label(text: &str) -> Result<(Label, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.parse().map_err(|error| format!("{error}"))?, value.to_string()))
-}
-
-fn stage(text: &str) -> Result<(String, serde_json::Value), String> {
-    let (stage, json) = text.split_once('=').ok_or("expected STAGE=JSON, e.g. body_limit={\"bytes\":1048576}")?;
-    if !mezu_policy::ORDER.contains(&stage) {
-        return Err(format!("there is no stage {stage:?}; there are: {}", mezu_policy::ORDER.join(", ")));
-    }
-    let value = serde_json::from_str(json).map_err(|error| format!("what follows {stage}= is not JSON: {error}"))?;
-    Ok((stage.to_string(), value))
 }

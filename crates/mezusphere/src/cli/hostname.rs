@@ -3,8 +3,8 @@
 use mezu_api::hostname::{Hostname, NewHostname};
 use owo_colors::OwoColorize as _;
 
+use super::args::{HostnameArgs, HostnameCommand};
 use super::client::Client;
-use super::nouns::{HostnameArgs, HostnameCommand};
 use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 

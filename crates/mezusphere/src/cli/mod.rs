@@ -13,7 +13,6 @@ mod duration;
 mod hostname;
 mod key;
 mod notify;
-mod nouns;
 mod out;
 mod people;
 mod publish;

@@ -7,9 +7,9 @@ use mezu_api::org::{NewOrg, Org, OrgPatch};
 use mezu_api::{Page, paths};
 use owo_colors::OwoColorize as _;
 
+use super::args::{AuditArgs, AuditCommand, MemberArgs, MemberCommand, OrgArgs, OrgCommand};
 use super::client::Client;
 use super::duration::day_and_time;
-use super::nouns::{AuditArgs, AuditCommand, MemberArgs, MemberCommand, OrgArgs, OrgCommand};
 use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 

@@ -8,10 +8,9 @@ use mezu_model::PublishId;
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
-use super::args::ClientArgs;
+use super::args::{ClientArgs, DraftArgs, DraftCommand, PublishArgs, PublishCommand};
 use super::client::Client;
 use super::duration::day_and_time;
-use super::nouns::{DraftArgs, DraftCommand, PublishArgs, PublishCommand};
 use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
 

@@ -20,6 +20,7 @@ mod config;
 mod deadline;
 mod drain;
 mod edge;
+mod encode;
 mod enrol;
 mod explain;
 mod forward;

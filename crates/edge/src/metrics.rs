@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use mezu_model::Protocol;
+use mezu_policy::Coding;
 
 use crate::answer::Code;
 
@@ -143,6 +144,11 @@ impl WorkerMetrics {
         way.of(&self.counters.routed).add(1);
     }
 
+    /// An answer that a client may have encoded: with what it was, or that there was no room for an encoder.
+    pub fn encoded(&self, coding: Option<Coding>) {
+        Encoding::of_coding(coding).of(&self.counters.encoded).add(1);
+    }
+
     pub fn gate_joined(&self) {
         self.counters.gates_joined.add(1);
     }
@@ -211,6 +217,10 @@ labels! {
     Way { Local "local", Hop "hop" }
 }
 labels! {
+    /// What an answer was encoded with.
+    Encoding { Zstd "zstd", Brotli "br", Gzip "gzip", NoRoom "no_room" }
+}
+labels! {
     /// Why a tunnel ended.
     GateLeft { Drained "drained", Closed "closed", Silent "silent", Protocol "protocol" }
 }
@@ -224,6 +234,17 @@ labels! {
 labels! {
     /// The first digit of a status.
     Class { None "none", Interim "1xx", Success "2xx", Redirect "3xx", ClientError "4xx", ServerError "5xx" }
+}
+
+impl Encoding {
+    const fn of_coding(coding: Option<Coding>) -> Self {
+        match coding {
+            Some(Coding::Zstd) => Self::Zstd,
+            Some(Coding::Brotli) => Self::Brotli,
+            Some(Coding::Gzip) => Self::Gzip,
+            None => Self::NoRoom,
+        }
+    }
 }
 
 impl Class {
@@ -253,6 +274,7 @@ struct Counters {
     duration: Histogram,
     workload: Histogram,
     routed: [Counter; Way::COUNT],
+    encoded: [Counter; Encoding::COUNT],
     opened: [Counter; Door::COUNT],
     closed: [Counter; Door::COUNT],
     handshakes: [Counter; HandshakeFailure::COUNT],

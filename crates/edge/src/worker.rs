@@ -19,6 +19,7 @@ use crate::access_log::Journal;
 use crate::admission::Handshakes;
 use crate::deadline::Deadlines;
 use crate::drain::Stops;
+use crate::encode::Room;
 use crate::gate_accept::{self, Arrival};
 use crate::gates::Gates;
 use crate::hop::{self, Hop};
@@ -73,6 +74,8 @@ pub(crate) struct Worker {
     tight_limits: Rc<Limits>,
     pub(crate) gates: Gates,
     pub(crate) orgs: Orgs,
+    /// For encoders of answers.
+    pub(crate) encoders: Room,
     pub(crate) deadlines: Deadlines,
     pub(crate) handshakes: Handshakes,
     /// Tells this worker's client connections that the edge is going away.
@@ -106,6 +109,7 @@ async fn work(start: Start) {
         tight_limits: Rc::new(tightened(&shared.limits)),
         gates: Gates::new(index, Arc::clone(&shared.presence)),
         orgs: Orgs::new(shared.in_flight_per_org),
+        encoders: Room::new(shared.limits.encoders / shared.mailboxes.len().max(1)),
         deadlines: Deadlines::new(),
         handshakes: Handshakes::new(&shared.limits),
         drain: Drain::new(),

@@ -96,6 +96,8 @@ pub struct Limits {
     pub retry_body: usize,
     /// A gate silent this long gets its repeatable requests sent elsewhere.
     pub gate_silence: Duration,
+    /// Bytes that all encoders of answers may hold. Without room an answer goes out as it is.
+    pub encoders: usize,
     /// Interim responses per request.
     pub interim_responses: u32,
     /// Tunnel connections of one gate. A key may have sixteen times as many.
@@ -156,6 +158,7 @@ impl Default for Limits {
             retries_per_second: 3,
             retry_body: 64 * KIB,
             gate_silence: Duration::from_millis(300),
+            encoders: 128 * MIB,
             interim_responses: 8,
             tunnels_per_key: 16,
             drain: Duration::from_secs(30),

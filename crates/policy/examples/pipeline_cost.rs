@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use mezu_model::{Context, RequestHead, ResponseHead, RouteId, WorkloadId};
-use mezu_policy::{Beside, Live, Pipeline, PipelineSpec, Subject};
+use mezu_policy::{AnswerBody, Beside, Live, Pipeline, PipelineSpec, Subject};
 
 const FIVE: &str = r#"{
     "cors": { "origins": ["https://app.example"], "credentials": true },
@@ -36,8 +36,8 @@ fn main() {
         let (head, live, beside) = (&mut head, &*live, &mut beside);
         let subject = Subject { head, context: &context, declared: Some(0), now, workload, live, beside };
         let (_, permitted) = black_box(&pipeline).permit(black_box(subject)).unwrap();
-        permitted.respond(&mut answer);
-        black_box((&permitted, &answer));
+        let coding = permitted.respond(&mut answer, AnswerBody::Unknown);
+        black_box((&permitted, &answer, coding));
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use mezu_model::{Context, Headers, RequestHead, ResponseHead, RouteId, WorkloadId};
 use serde_json::Value;
 
-use crate::{Beside, Explanation, Live, Permitted, Pipeline, PipelineSpec, Reply, RouteLive, Stop, Subject};
+use crate::{
+    AnswerBody, Beside, Explanation, Live, Permitted, Pipeline, PipelineSpec, Reply, RouteLive, Stop, Subject,
+};
 
 /// The workload of the route in every case.
 pub(crate) const WORKLOAD: WorkloadId = WorkloadId::from_bytes([7; 16]);
@@ -83,7 +85,7 @@ impl Case {
     pub(crate) fn answer(&mut self, pipeline: &Pipeline, fields: &[(&str, &str)]) -> ResponseHead {
         let permitted = self.permit(pipeline).unwrap();
         let mut answer = ResponseHead { status: 200, headers: headers(fields) };
-        permitted.respond(&mut answer);
+        permitted.respond(&mut answer, AnswerBody::Unknown);
         answer
     }
 }

@@ -16,6 +16,7 @@
 pub mod body_limit;
 #[cfg(test)]
 mod case;
+pub mod compress;
 pub mod concurrency;
 mod cookie;
 pub mod cors;
@@ -33,14 +34,17 @@ mod stage;
 mod template;
 
 pub use body_limit::BodyMeter;
+pub use compress::Coding;
 pub use live::{Live, RouteLive};
 pub use pipeline::{Explanation, Permitted, Pipeline, Step, Stop, Subject};
-pub use stage::{Answer, Beside, Invalid, Reply, Request, Response, Stage, Verdict};
+pub use stage::{Answer, AnswerBody, Beside, Invalid, Reply, Request, Response, Stage, Verdict};
 
 pipeline::capabilities! {
     // The one list. Requests pass the stages in this order, responses in the reverse.
     ORDER =
-        // First: a preflight carries nothing to judge it by, and a page must be able to read every refusal.
+        // First, and so the last to see an answer: it judges what will go out, and what the client sent that others change.
+        compress,
+        // Before all that may refuse: a preflight carries nothing to judge it by, and a page must be able to read every refusal.
         cors,
         // Before all that costs anything or says anything about the site.
         ip_access,

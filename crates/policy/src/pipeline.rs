@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use mezu_model::{Context, RequestHead, ResponseHead, WorkloadId};
 
+use crate::compress::Coding;
 use crate::live::{RouteLive, Slot};
 use crate::stage::Note;
-use crate::{Answer, Beside, BodyMeter, Reply, Request, Response, Stage, Verdict};
+use crate::{Answer, AnswerBody, Beside, BodyMeter, Reply, Request, Response, Stage, Verdict};
 
 /// The stages that one route has switched on, in order.
 #[derive(Debug)]
@@ -55,7 +56,10 @@ impl Pipeline {
             let Subject { head, context, declared, workload, beside, .. } = subject;
             let body = BodyMeter::new(NO_BODY_LIMIT);
             body.declare(declared).map_err(Stop::Refused)?;
-            return Ok((workload, Permitted { pipeline: self, head, context, body, beside, _slot: None }));
+            return Ok((
+                workload,
+                Permitted { pipeline: self, head, context, body, beside, coding: None, _slot: None },
+            ));
         }
         let mut request = Request::new(subject, Note::Off);
         for stage in &self.stages {
@@ -65,10 +69,10 @@ impl Pipeline {
                 Verdict::Reply(reply) => return Err(Stop::Replied(reply)),
             }
         }
-        let Request { head, context, declared, body_limit, workload, beside, slot, .. } = request;
+        let Request { head, context, declared, body_limit, workload, coding, beside, slot, .. } = request;
         let body = BodyMeter::new(body_limit);
         body.declare(declared).map_err(Stop::Refused)?;
-        Ok((workload, Permitted { pipeline: self, head, context, body, beside, _slot: slot }))
+        Ok((workload, Permitted { pipeline: self, head, context, body, beside, coding, _slot: slot }))
     }
 
     /// The names of its stages, in their order.
@@ -102,8 +106,8 @@ impl Pipeline {
 impl<'a> Request<'a> {
     fn new(subject: Subject<'a>, note: Note) -> Self {
         let Subject { head, context, declared, now, workload, live, beside } = subject;
-        let (body_limit, slot, scratch) = (NO_BODY_LIMIT, None, Vec::new());
-        Self { head, context, declared, body_limit, now, beside, workload, live, slot, note, scratch }
+        let (body_limit, coding, slot, scratch) = (NO_BODY_LIMIT, None, None, Vec::new());
+        Self { head, context, declared, body_limit, now, beside, workload, coding, live, slot, note, scratch }
     }
 }
 
@@ -145,6 +149,7 @@ pub struct Permitted<'a> {
     context: &'a Context,
     body: BodyMeter,
     beside: &'a Beside,
+    coding: Option<Coding>,
     /// Given back at the request's end.
     _slot: Option<Slot<'a>>,
 }
@@ -166,18 +171,21 @@ impl<'a> Permitted<'a> {
         &mut self.body
     }
 
-    /// Takes the final head of the workload's answer back through the stages.
+    /// Takes the final head of the workload's answer back through the stages. Tells what its body is to be encoded with;
+    /// whoever does so makes the head say it ([`Coding::put_on`]).
     #[inline]
-    pub fn respond(&self, head: &mut ResponseHead) {
+    pub fn respond(&self, head: &mut ResponseHead, body: AnswerBody) -> Option<Coding> {
         if self.pipeline.stages.is_empty() {
-            return;
+            return None;
         }
-        let Self { head: request, context, beside, .. } = *self;
-        let mut response = Response { head, request, context, beside, scratch: Vec::new() };
+        let Self { head: request, context, beside, coding, .. } = *self;
+        let mut response = Response { head, request, context, beside, body, coding, scratch: Vec::new() };
         for stage in self.pipeline.stages.iter().rev() {
             stage.response(&mut response);
         }
+        let coding = response.coding;
         self.beside.put_on(head);
+        coding
     }
 }
 

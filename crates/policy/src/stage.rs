@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
 
+use crate::compress::Coding;
 use crate::live::{RouteLive, Slot};
 use crate::template::Values;
 
@@ -188,6 +189,8 @@ pub struct Request<'a> {
     pub beside: &'a mut Beside,
     /// Where the request goes: the route's workload, unless a stage chooses another.
     pub workload: WorkloadId,
+    /// What the answer may be encoded with, by the client's leave.
+    pub(crate) coding: Option<Coding>,
     /// What is remembered of the route's earlier requests.
     pub live: &'a RouteLive,
     /// The place of this request among those in flight, once it has one.
@@ -234,7 +237,20 @@ pub struct Response<'a> {
     pub request: &'a RequestHead,
     pub context: &'a Context,
     pub beside: &'a Beside,
+    pub body: AnswerBody,
+    /// What its body is to be encoded with.
+    pub(crate) coding: Option<Coding>,
     pub(crate) scratch: Vec<u8>,
+}
+
+/// What is known of an answer's body before any of it goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerBody {
+    /// There is none, whatever the head declares: an answer to HEAD, an upgrade.
+    None,
+    /// So many bytes.
+    Sized(u64),
+    Unknown,
 }
 
 impl<'a> Response<'a> {

@@ -13,6 +13,7 @@
 mod admin;
 mod bodies;
 mod capabilities;
+mod compress;
 mod faults;
 mod floods;
 mod framing;

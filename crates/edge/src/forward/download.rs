@@ -7,8 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use mezu_model::{Headers, Protocol, ResponseHead};
+use mezu_policy::{AnswerBody, Coding};
 use mezu_tunnel::proto::{Incoming, Response, StreamError, Trailers};
 
+use super::coded::Coded;
 use super::failure::Failure;
 use super::head;
 use crate::answer::EdgeError;
@@ -17,8 +19,11 @@ use crate::http::{Exchange, ResponseLength, strip_response};
 
 /// What the answer is to.
 pub(super) trait Asked {
-    /// Readies a final head for the client: through the stages back, marked with the ray.
-    fn respond(&self, head: &mut ResponseHead);
+    /// Readies a final head for the client: through the stages back, marked with the ray. Tells what the body is to be
+    /// encoded with.
+    fn respond(&self, head: &mut ResponseHead, body: AnswerBody) -> Option<Coding>;
+    /// An encoder, if there is room for one.
+    fn encoder(&self, coding: Coding, length: Option<u64>) -> Option<Coded>;
     fn is_head(&self) -> bool;
     fn is_upgrade(&self) -> bool;
 }
@@ -39,11 +44,13 @@ pub(super) struct Download {
     bodiless: bool,
     /// How long its body is to be, if it said so.
     declared: Option<u64>,
+    /// Set where the body goes out encoded.
+    coded: Option<Box<Coded>>,
     /// Something waits in the client's buffer.
     unflushed: bool,
     /// A WebSocket, or an answer that may rest for long.
     pub(super) patient: bool,
-    /// Body bytes so far.
+    /// Body bytes for the client so far.
     pub(super) bytes: u64,
     /// Used again from request to request.
     pub(super) head: ResponseHead,
@@ -115,7 +122,7 @@ impl Download {
         match stream.poll_recv(cx) {
             Poll::Ready(Ok(incoming)) => Poll::Ready(self.take(incoming, exchange, asked, most_interims)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.failed(error))),
-            Poll::Pending => self.flush(cx, exchange),
+            Poll::Pending => self.rest(cx, exchange),
         }
     }
 
@@ -130,6 +137,18 @@ impl Download {
         if !std::mem::replace(&mut self.held_up, true) {
             self.piece = Bytes::copy_from_slice(&self.piece);
         }
+    }
+
+    /// Nothing more has come: all that was taken goes out.
+    fn rest<X: Exchange>(&mut self, cx: &mut Context<'_>, exchange: &mut X) -> Poll<Result<Step, Failure>> {
+        if let Some(coded) = &mut self.coded {
+            let piece = coded.flush()?;
+            if !piece.is_empty() {
+                self.put(piece);
+                return Poll::Ready(Ok(Step::Moved));
+            }
+        }
+        self.flush(cx, exchange)
     }
 
     /// Puts what waits on the wire. Ready only if that fails.
@@ -159,7 +178,7 @@ impl Download {
             }
             // Nobody waits for it, and it might never end.
             (Incoming::Data(piece), State::Body) if self.bodiless && !piece.is_empty() => return self.finish(exchange),
-            (Incoming::Data(piece), State::Body | State::Raw) => self.hold(piece),
+            (Incoming::Data(piece), State::Body | State::Raw) => self.hold(piece)?,
             (Incoming::Trailers(trailers), State::Body) => self.take_trailers(&trailers, exchange)?,
             (Incoming::End, State::Body | State::Raw) => return self.finish(exchange),
             _ => return Err(Failure::Final(EdgeError::GateProtocol)),
@@ -189,12 +208,21 @@ impl Download {
             if self.head.status == 101 { self.upgrade(exchange, asked)? } else { self.start(whole, exchange, asked)? };
         self.last = whole.is_some() || self.bodiless && response.body_len() > 0;
         if !self.bodiless {
-            self.hold(response.into_body());
+            self.hold(response.into_body())?;
         }
         Ok(step)
     }
 
-    fn hold(&mut self, piece: Bytes) {
+    fn hold(&mut self, piece: Bytes) -> Result<(), Failure> {
+        let piece = match &mut self.coded {
+            Some(coded) => coded.write(&piece, self.declared)?,
+            None => piece,
+        };
+        self.put(piece);
+        Ok(())
+    }
+
+    fn put(&mut self, piece: Bytes) {
         self.bytes += piece.len() as u64;
         (self.piece, self.unflushed) = (piece, true);
     }
@@ -204,7 +232,7 @@ impl Download {
         if !asked.is_upgrade() {
             return Err(Failure::Final(EdgeError::WorkloadBadResponse));
         }
-        asked.respond(&mut self.head);
+        asked.respond(&mut self.head, AnswerBody::None);
         exchange.upgraded(&self.head);
         (self.state, self.patient) = (State::Raw, true);
         Ok(Step::Upgraded)
@@ -234,7 +262,21 @@ impl Download {
             ResponseLength::Sized(bytes) if !self.bodiless => Some(bytes),
             _ => None,
         };
-        asked.respond(&mut self.head);
+        let body = match length {
+            ResponseLength::Sized(bytes) if !self.bodiless => AnswerBody::Sized(bytes),
+            ResponseLength::Unknown => AnswerBody::Unknown,
+            _ => AnswerBody::None,
+        };
+        let coding = asked.respond(&mut self.head, body).filter(|_| exchange.delimits());
+        let coded = coding.and_then(|coding| Some((coding, asked.encoder(coding, self.declared)?)));
+        let length = match coded {
+            Some((coding, coded)) => {
+                coding.put_on(&mut self.head);
+                self.coded = Some(Box::new(coded));
+                ResponseLength::Unknown
+            }
+            None => length,
+        };
         exchange.start(&self.head, length);
         self.state = State::Body;
         Ok(Step::Started)
@@ -243,14 +285,28 @@ impl Download {
     fn take_trailers<X: Exchange>(&mut self, trailers: &Trailers, exchange: &mut X) -> Result<(), Failure> {
         let mut fields = Headers::new();
         trailers.decode(&mut fields).map_err(|_| Failure::Final(EdgeError::WorkloadBadResponse))?;
-        exchange.trailers(&fields);
+        match &mut self.coded {
+            Some(coded) => coded.trailers = Some(fields),
+            None => exchange.trailers(&fields),
+        }
         self.unflushed = true;
         Ok(())
     }
 
     fn finish<X: Exchange>(&mut self, exchange: &mut X) -> Result<Step, Failure> {
-        if self.declared.is_some_and(|bytes| bytes != self.bytes) {
+        let received = self.coded.as_ref().map_or(self.bytes, |coded| coded.received);
+        if self.declared.is_some_and(|bytes| bytes != received) {
             return Err(Failure::Final(EdgeError::WorkloadReset));
+        }
+        if let Some(coded) = &mut self.coded {
+            if let Some(tail) = coded.end()? {
+                self.put(tail);
+                self.last = true;
+                return Ok(Step::Moved);
+            }
+            if let Some(trailers) = coded.trailers.take() {
+                exchange.trailers(&trailers);
+            }
         }
         exchange.finish();
         (self.state, self.unflushed) = (State::Ended, true);

@@ -16,6 +16,7 @@
 //! without a deadline.
 
 mod budget;
+mod coded;
 mod download;
 mod failure;
 mod head;

@@ -7,14 +7,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use mezu_model::{Limits, Method, ResponseHead, known};
-use mezu_policy::Permitted;
+use mezu_model::{Limits, Method, OrgId, ResponseHead, known};
+use mezu_policy::{AnswerBody, Coding, Permitted};
 
+use super::coded::Coded;
 use super::download::{Asked, Download, State, Step};
 use super::failure::Failure;
 use super::upload::Upload;
 use crate::answer::EdgeError;
 use crate::deadline::Deadline;
+use crate::encode::Encoder;
 use crate::hop::GateStream;
 use crate::http::{Exchange, is_conversation, strip_response};
 use crate::observe::Record;
@@ -152,7 +154,8 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         stream: &mut GateStream,
         limits: &Limits,
     ) -> Poll<Result<(), Failure>> {
-        let asked = Question(&self.permitted);
+        let org = self.record.owner.map(|owner| owner.org);
+        let asked = Question { permitted: &self.permitted, worker: self.worker, org };
         let step = match self.download.poll(cx, self.exchange, stream, &asked, limits.interim_responses) {
             Poll::Ready(Ok(step)) => step,
             Poll::Ready(Err(Failure::Lost)) if self.parked => {
@@ -262,21 +265,33 @@ impl<X> Drop for Relay<'_, '_, X> {
 }
 
 /// What the download needs to know about the request.
-struct Question<'a, 'p>(&'a Permitted<'p>);
+struct Question<'a, 'p> {
+    permitted: &'a Permitted<'p>,
+    worker: &'a Worker,
+    org: Option<OrgId>,
+}
 
 impl Asked for Question<'_, '_> {
-    fn respond(&self, head: &mut ResponseHead) {
+    fn respond(&self, head: &mut ResponseHead, body: AnswerBody) -> Option<Coding> {
         strip_response(&mut head.headers);
-        self.0.respond(head);
+        let coding = self.permitted.respond(head, body);
         head.headers.push_known(known::VIA, b"1.1 mezusphere");
-        head.headers.push_known(known::MEZU_RAY, &self.0.context().ray.to_hex());
+        head.headers.push_known(known::MEZU_RAY, &self.permitted.context().ray.to_hex());
+        coding
+    }
+
+    fn encoder(&self, coding: Coding, length: Option<u64>) -> Option<Coded> {
+        let held = self.org.and_then(|org| self.worker.encoders.hold(org, Encoder::size(coding)));
+        let encoder = held.and_then(|held| Encoder::new(coding, length, held).ok());
+        self.worker.metrics.encoded(encoder.as_ref().map(|_| coding));
+        encoder.map(Coded::new)
     }
 
     fn is_head(&self) -> bool {
-        self.0.head().method == Method::Head
+        self.permitted.head().method == Method::Head
     }
 
     fn is_upgrade(&self) -> bool {
-        self.0.head().upgrade.is_some()
+        self.permitted.head().upgrade.is_some()
     }
 }

@@ -124,6 +124,11 @@ pub trait Exchange {
         false
     }
 
+    /// Whether the client can tell the end of an answer of unknown length from an answer that broke off.
+    fn delimits(&self) -> bool {
+        true
+    }
+
     /// Puts what is buffered on the wire.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>>;
 

@@ -9,8 +9,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::{
-    BOUNDS, Class, Code, Counter, Counters, Door, GateLeft, GateRefusal, HandshakeFailure, Histogram, Metrics, Relaxed,
-    Resend, Shed, Way,
+    BOUNDS, Class, Code, Counter, Counters, Door, Encoding, GateLeft, GateRefusal, HandshakeFailure, Histogram,
+    Metrics, Relaxed, Resend, Shed, Way,
 };
 
 pub(super) fn write(metrics: &Arc<Metrics>) -> String {
@@ -70,7 +70,13 @@ impl Metrics {
         page.reasons("resends", "Requests given to a second gate", Resend::ALL, Resend::label, |reason, all| {
             reason.of(&all.resent)
         })?;
-        page.reasons("routed", "Requests by where their gate was", Way::ALL, Way::label, |way, all| way.of(&all.routed))
+        page.reasons("routed", "Requests by where their gate was", Way::ALL, Way::label, |way, all| {
+            way.of(&all.routed)
+        })?;
+        let all = Encoding::ALL;
+        page.reasons("encoded", "Answers to encode, by what with", all, Encoding::label, |with, all| {
+            with.of(&all.encoded)
+        })
     }
 
     fn connections(&self, page: &mut Page<'_, '_>) -> fmt::Result {
@@ -145,6 +151,7 @@ impl Page<'_, '_> {
         let key = match name {
             "connections" => "door",
             "routed" => "way",
+            "encoded" => "coding",
             _ => "reason",
         };
         let mut family = self.family(name, help, MetricType::Counter)?;

@@ -55,7 +55,7 @@ fn both_heads_are_changed_alike() {
         let permitted = case.permit(&pipeline).unwrap();
         assert_eq!(permitted.head().headers, fields(after), "request: {changes}");
         let mut answer = ResponseHead { status: 200, headers: fields(before) };
-        permitted.respond(&mut answer);
+        permitted.respond(&mut answer, crate::AnswerBody::Unknown);
         assert_eq!(answer.headers, fields(after), "response: {changes}");
     }
 }
@@ -67,7 +67,7 @@ fn one_side_leaves_the_other_alone() {
     let permitted = case.permit(&pipeline).unwrap();
     assert!(permitted.head().headers.is_empty());
     let mut answer = ResponseHead::new(204);
-    permitted.respond(&mut answer);
+    permitted.respond(&mut answer, crate::AnswerBody::Unknown);
     assert_eq!(answer.headers, fields(&[("x-y", "1")]));
 }
 

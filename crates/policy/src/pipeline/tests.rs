@@ -7,7 +7,7 @@ use mezu_model::ResponseHead;
 use serde_json::{Value, json};
 
 use crate::case::{Case, WORKLOAD};
-use crate::{Answer, ORDER, Pipeline, PipelineSpec, Request, Response, Stage, Stop, Verdict, schema};
+use crate::{Answer, AnswerBody, ORDER, Pipeline, PipelineSpec, Request, Response, Stage, Stop, Verdict, schema};
 
 /// Writes down when it was asked.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ fn every_method_of_every_stage_is_reached_in_order() {
     let mut case = Case::get("/");
     let permitted = case.permit(&pipeline).unwrap();
     let mut answer = ResponseHead::new(200);
-    permitted.respond(&mut answer);
+    permitted.respond(&mut answer, AnswerBody::Unknown);
     let expected = ["request a", "request b", "request c", "response c", "response b", "response a"];
     assert_eq!(*heard.lock().unwrap(), expected);
     drop(permitted);
@@ -142,6 +142,7 @@ fn full() -> PipelineSpec {
     });
     let field = json!({ "name": "x-a", "value": "1" });
     serde_json::from_value(json!({
+        "compress": { "encodings": ["zstd"], "min_bytes": 1, "types": ["text/*"] },
         "cors": {
             "origins": ["https://app.example"], "methods": ["PUT"], "headers": ["x-a"], "expose": ["x-b"],
             "credentials": true, "max_age": 1, "private_network": true

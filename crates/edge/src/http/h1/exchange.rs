@@ -313,6 +313,10 @@ impl<W: Wire> crate::http::Exchange for Exchange<'_, '_, W> {
         Poll::Ready(Ok(()))
     }
 
+    fn delimits(&self) -> bool {
+        !self.framing.http10
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>> {
         if self.phase == Phase::Finished && self.raw {
             return self.link.poll_shutdown(cx); // the workload's half-close

@@ -101,8 +101,11 @@ fn prepare(folder: PathBuf) -> Result<(Process, Setting)> {
 type Start = fn(&Setting) -> Result<Chain>;
 
 fn start_chains(setting: &Setting, options: &Options) -> Result<Vec<Chain>> {
-    let all: [(&str, Start, PathBuf); 4] = [
-        ("mezusphere", chains::ours, setting.programs.join("mezusphere")),
+    let ours = setting.programs.join("mezusphere");
+    let all: [(&str, Start, PathBuf); 6] = [
+        ("mezusphere", chains::ours, ours.clone()),
+        ("one-tunnel", chains::one_tunnel, ours.clone()),
+        ("five-stages", chains::five_stages, ours),
         ("nginx", chains::nginx, "/usr/sbin/nginx".into()),
         ("rathole", chains::rathole, setting.tools.join("rathole")),
         ("ssh", chains::ssh, "/usr/sbin/sshd".into()),
@@ -153,13 +156,14 @@ fn memory_after_load(chains: &[Chain]) -> Facts {
 }
 
 fn warpgate_memory(chains: &[Chain], title: &str) -> Facts {
-    let gates = chains.iter().filter_map(|chain| chain.process("warpgate"));
+    // The chain that is compared with others; the rest are variants of it.
+    let gates = chains.iter().take(1).filter_map(|chain| chain.process("warpgate"));
     gates.map(|id| (title.to_owned(), format!("{:.1}", processes::peak_kib(id) as f64 / 1024.0))).collect()
 }
 
 fn idle_cost(chains: &[Chain], count: usize) -> Facts {
     let mut facts = Facts::new();
-    for chain in chains.iter().filter(|chain| count > 0 && !chain.name.contains('+')) {
+    for chain in chains.iter().filter(|chain| count > 0 && !chain.name.contains(['+', ','])) {
         let cost = load::idle_connections(chain, count);
         let text = cost.map_or_else(|error| format!("not measured: {error:#}"), |kib| format!("{kib:.1}"));
         facts.push((format!("{}, per idle TLS connection at {count} (KiB)", chain.name), text));

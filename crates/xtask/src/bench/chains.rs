@@ -70,7 +70,39 @@ pub(crate) fn make_certificates(folder: &Path) -> Result<()> {
 
 /// Client → edge → tunnel → Warpgate → workload.
 pub(crate) fn ours(setting: &Setting) -> Result<Chain> {
-    let data = setting.folder.join("mezusphere");
+    start_ours(setting, "mezusphere", "")
+}
+
+/// The same with a single tunnel: a request that comes to another worker of the edge than the one that has it hops.
+pub(crate) fn one_tunnel(setting: &Setting) -> Result<Chain> {
+    start_ours(setting, "mezusphere, one tunnel", "--connections 1")
+}
+
+/// The same with five stages on the route.
+pub(crate) fn five_stages(setting: &Setting) -> Result<Chain> {
+    let mut chain = start_ours(setting, "mezusphere, five stages", "")?;
+    let host = format!("staged.{HOST}");
+    let program = setting.programs.join("mezusphere").display().to_string();
+    let mut command = words(&format!("{program} route add {host} --workload bench --data"));
+    command.push(setting.folder.join(chain.name).display().to_string());
+    command.extend(STAGES.iter().flat_map(|stage| ["--set".to_owned(), (*stage).to_owned()]));
+    run(&command, Duration::from_secs(20))?;
+    chain.host = host;
+    wait_for_answer(&chain)?;
+    Ok(chain)
+}
+
+/// Stages that all let every request pass, each with something to do.
+const STAGES: [&str; 5] = [
+    r#"cors={"origins":["https://a.example"]}"#,
+    r#"ip_access={"otherwise":"pass_to_next_stages","rules":[{"networks":["192.0.2.0/24","2001:db8::/32"],"then":"refuse"}]}"#,
+    r#"body_limit={"bytes":4294967296}"#,
+    r#"rate_limit={"limits":[{"key":"address","requests":1000000,"per":1,"burst":1000000}]}"#,
+    r#"headers={"request":{"set":[{"name":"x-stage","value":"five"}]},"response":{"remove":["server"]}}"#,
+];
+
+fn start_ours(setting: &Setting, name: &'static str, gate_options: &str) -> Result<Chain> {
+    let data = setting.folder.join(name);
     std::fs::create_dir_all(&data)?;
     let (https, http, admin) = (free_port()?, free_port()?, free_port()?);
     let edge = setting.programs.join("mezusphere").display().to_string();
@@ -79,7 +111,7 @@ pub(crate) fn ours(setting: &Setting) -> Result<Chain> {
     ));
     command.push(data.display().to_string());
     command.extend(extra("MEZU_BENCH_EDGE_ARGS"));
-    let mut edge = Process::start("mezusphere", &command, &setting.folder.join("mezusphere.log"))?;
+    let mut edge = Process::start("mezusphere", &command, &setting.folder.join(format!("{name}.log")))?;
     wait_for_port(https, &mut edge)?;
     let (key, ca) = (data.join("first-key"), data.join("ca.pem"));
     wait_for_file(&key, &mut edge)?;
@@ -87,10 +119,11 @@ pub(crate) fn ours(setting: &Setting) -> Result<Chain> {
     let mut command =
         words(&format!("{program} http {} --name bench --edge mezusphere.localhost:{https}", setting.workload));
     command.extend(["--ca".into(), ca.display().to_string(), "--key-file".into(), key.display().to_string()]);
+    command.extend(words(gate_options));
     command.extend(extra("MEZU_BENCH_WARPGATE_ARGS"));
-    let mut gate = Process::start("warpgate", &command, &setting.folder.join("warpgate.log"))?;
+    let mut gate = Process::start("warpgate", &command, &setting.folder.join(format!("{name}, warpgate.log")))?;
     gate.ensure_alive()?;
-    let chain = Chain::new("mezusphere", HOST, https, &ca, vec![("mezusphere", edge), ("warpgate", gate)]);
+    let chain = Chain::new(name, HOST, https, &ca, vec![("mezusphere", edge), ("warpgate", gate)]);
     wait_for_answer(&chain)?;
     Ok(chain)
 }

@@ -14,7 +14,7 @@ pub(crate) fn line(scenario: Scenario, chain: &str, sample: &Sample) -> String {
     let latency =
         sample.p50.zip(sample.p99).map_or(String::new(), |(p50, p99)| format!("  p50 {p50:.2} ms  p99 {p99:.2} ms"));
     let failed = if sample.failed > 0 { format!("  {} FAILED", sample.failed) } else { String::new() };
-    format!("{:<11} {chain:<16} {cpu:>8}  {rate:>9}{latency}{failed}", scenario.name())
+    format!("{:<11} {chain:<23} {cpu:>8}  {rate:>9}{latency}{failed}", scenario.name())
 }
 
 fn figures(scenario: Scenario, cpu: f64, rate: f64) -> (String, String) {
@@ -97,6 +97,8 @@ All chains run at once on one machine, all traffic on loopback, and are measured
 - The workload is the same single-threaded server for all, plain HTTP/1.1 with keep-alive.
 - nginx: a worker per core, keep-alive to the next hop, access log off, bodies streamed, P-256 certificate, as all chains.
   rathole: TLS transport. ssh: default ciphers.
+- Variants of our chain: with one tunnel instead of one per worker of the edge, so that some requests hop from one
+  worker to the other; and with five stages on the route (CORS, address rules, body limit, rate limit, header fields).
 - Ratios are to nginx as a single TLS-terminating hop, which has no tunnel at all.
 
 Why it is done so: [ADR 5](adr/0005-how-performance-is-claimed.md).

@@ -24,7 +24,7 @@ use crate::enrol::Enrol;
 use crate::listen::{self, Listeners};
 use crate::metrics::Metrics;
 use crate::nofile;
-use crate::placement::Placement;
+use crate::placement::{KeysUsed, Placement};
 use crate::presence::Presence;
 use crate::routes::{Compiled, Table, Uncompilable};
 use crate::shared::Shared;
@@ -220,6 +220,11 @@ impl EdgeHandle {
     /// Gates that serve a workload now.
     pub fn gates(&self, workload: WorkloadId) -> u32 {
         self.shared.presence.reach(workload).gates()
+    }
+
+    /// Which keys have tunnels, or had since this was asked before.
+    pub fn keys_used(&self) -> KeysUsed {
+        self.shared.placement.keys_used()
     }
 
     /// Client connections open now.

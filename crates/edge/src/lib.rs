@@ -54,6 +54,7 @@ pub use config::EdgeConfig;
 pub use edge::{Edge, EdgeHandle, StartError};
 pub use enrol::{Enrol, EnrolError, Enrolled, EnrolledWorkload, Enrolment};
 pub use explain::{Explanation, GateLoad, Outcome, Question, StageVerdict, Unasked};
+pub use placement::KeysUsed;
 pub use recent::{Decision, Passed, Wanted};
 pub use routes::{Candidate, Uncompilable, Unmatched};
 

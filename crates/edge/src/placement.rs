@@ -3,10 +3,11 @@
 //! The kernel hands a tunnel's connection to any worker; it is moved before it begins to work, so that a gate with as
 //! many tunnels as there are workers has exactly one on each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mezu_model::{GateId, KeyId, OrgId};
+use mezu_snapshot::limits;
 use mezu_tunnel::proto::ByteBudget;
 
 /// A key may have as many tunnels as so many gates at their bound: a fleet, whatever the number of workers.
@@ -18,7 +19,23 @@ pub(crate) struct Placement {
     most: usize,
     /// Memory of all tunnels together.
     memory: ByteBudget,
-    orgs: Mutex<HashMap<OrgId, Org>>,
+    all: Mutex<All>,
+}
+
+#[derive(Default)]
+struct All {
+    orgs: HashMap<OrgId, Org>,
+    /// Keys whose last tunnel has ended since it was last asked which are used: as many as a snapshot holds at most.
+    ended: HashSet<KeyId>,
+}
+
+/// Which keys are used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeysUsed {
+    /// Those with tunnels.
+    pub open: Vec<KeyId>,
+    /// Those whose last tunnel has ended since this was asked before.
+    pub ended: Vec<KeyId>,
 }
 
 /// What an org has here. Gone with its last tunnel.
@@ -51,14 +68,14 @@ pub(crate) struct Seat {
 impl Placement {
     pub(crate) fn new(workers: usize, most: usize, memory: ByteBudget) -> Self {
         // A gate needs a tunnel per worker, and a second set while it replaces a broken one.
-        Self { workers, most: most.max(2 * workers), memory, orgs: Mutex::default() }
+        Self { workers, most: most.max(2 * workers), memory, all: Mutex::default() }
     }
 
     /// Takes a place for a tunnel that arrived at worker `here`: there if that one has none from this gate, else on
     /// the worker that has fewest.
     pub(crate) fn take(self: &Arc<Self>, org: OrgId, key: KeyId, gate: GateId, here: usize) -> Result<Seat, TooMany> {
-        let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_org = orgs.entry(org).or_insert_with(|| Org { memory: self.memory.part(), keys: HashMap::new() });
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_org = all.orgs.entry(org).or_insert_with(|| Org { memory: self.memory.part(), keys: HashMap::new() });
         let of_key = of_org.keys.entry(key).or_default();
         // Neither can be true of what was made just now, so a refusal leaves nothing behind.
         let tunnels =
@@ -75,16 +92,27 @@ impl Placement {
         let memory = of_org.memory.clone();
         Ok(Seat { all: Arc::clone(self), org, key, gate, worker, memory })
     }
+
+    /// Which keys are used, and were since this was asked before.
+    pub(crate) fn keys_used(&self) -> KeysUsed {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = all.orgs.values().flat_map(|org| org.keys.keys().copied()).collect();
+        KeysUsed { open, ended: all.ended.drain().collect() }
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut orgs = self.all.orgs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let All { orgs, ended } = &mut *all;
         let Some(of_org) = orgs.get_mut(&self.org) else { return };
         if let Some(of_key) = of_org.keys.get_mut(&self.key) {
             of_key.give_back(self.gate, self.worker);
             if of_key.tunnels == 0 {
                 of_org.keys.remove(&self.key);
+                if ended.len() < limits::KEYS {
+                    ended.insert(self.key);
+                }
             }
         }
         if of_org.keys.is_empty() {
@@ -143,7 +171,7 @@ mod tests {
         let seats = [all.take(ORG, KEY, GATE, 0).unwrap(), all.take(ORG, KEY, GATE, 0).unwrap()];
         assert_eq!(all.take(ORG, KEY, GATE, 0).err(), Some(TooMany));
         drop(seats);
-        assert!(all.orgs.lock().unwrap().is_empty());
+        assert!(all.all.lock().unwrap().orgs.is_empty());
     }
 
     #[test]
@@ -158,7 +186,7 @@ mod tests {
         seats.remove(0);
         seats.push(all.take(ORG, KEY, gate(32), 0).unwrap());
         drop(seats);
-        assert!(all.orgs.lock().unwrap().is_empty());
+        assert!(all.all.lock().unwrap().orgs.is_empty());
     }
 
     #[test]
@@ -168,5 +196,21 @@ mod tests {
         let [a, b, c] =
             [(ORG, KEY), (ORG, other_key), (other_org, KEY)].map(|(org, key)| all.take(org, key, GATE, 0).unwrap());
         assert!(a.memory == b.memory && a.memory != c.memory && a.memory != all.memory);
+    }
+
+    #[test]
+    fn a_key_is_used_while_it_has_tunnels_and_told_once_more_when_the_last_is_gone() {
+        let all = placement(1, 16);
+        let other = KeyId::from_bytes([9; 16]);
+        let used = |open: &[KeyId], ended: &[KeyId]| KeysUsed { open: open.to_vec(), ended: ended.to_vec() };
+        let [a, b] = [(), ()].map(|()| all.take(ORG, KEY, GATE, 0).unwrap());
+        // Between two questions, but not unseen.
+        drop(all.take(ORG, other, GATE, 0).unwrap());
+        assert_eq!(all.keys_used(), used(&[KEY], &[other]));
+        drop(a);
+        assert_eq!(all.keys_used(), used(&[KEY], &[]));
+        drop(b);
+        assert_eq!(all.keys_used(), used(&[], &[KEY]));
+        assert_eq!(all.keys_used(), used(&[], &[]));
     }
 }

@@ -3,6 +3,7 @@
 
 use mezu_model::{AccountId, KeyId, Label, OrgId, PublicKey};
 use mezu_snapshot::{KeyEntry, KeyScope, limits};
+use sqlx::AssertSqlSafe;
 
 use crate::change::{Change, View};
 use crate::db::{Row, Tx};
@@ -13,6 +14,9 @@ use crate::{Micros, Store, StoreError};
 
 /// Live keys that an account may have: the old one and the new one.
 pub const LIVE_KEYS: usize = 2;
+
+/// Keys whose use is noted at once.
+const TOUCHED: usize = 500;
 
 /// A key to be stored.
 #[derive(Clone, Debug)]
@@ -120,17 +124,25 @@ impl Change {
 }
 
 impl Store {
-    /// Notes when keys were last used. It leaves no event; call it now and then for many.
+    /// Notes when keys were last used: no change of configuration, so there is no event and no new revision. Other
+    /// writes come in between where there are many.
     ///
     /// # Errors
     /// When the database does not do it.
     pub async fn touch_keys(&self, used: &[(KeyId, Micros)]) -> Result<(), StoreError> {
-        let mut write = self.db.write().await?;
-        for (id, at) in used {
-            let sql = "UPDATE keys SET used_at = $2 WHERE id = $1 AND (used_at IS NULL OR used_at < $2)";
-            write.run(sql, args![*id, *at]).await?;
+        for part in used.chunks(TOUCHED) {
+            let rows: Vec<String> = (1..=part.len()).map(|n| format!("(${}, ${})", 2 * n - 1, 2 * n)).collect();
+            let sql = format!(
+                "WITH used (id, at) AS (VALUES {}) UPDATE keys SET used_at = used.at FROM used \
+                 WHERE keys.id = used.id AND (keys.used_at IS NULL OR keys.used_at < used.at)",
+                rows.join(", ")
+            );
+            let mut write = self.db.write().await?;
+            // Nothing but numbers of places went into it.
+            write.run(AssertSqlSafe(sql), part.iter().flat_map(|(id, at)| args![*id, *at])).await?;
+            write.commit().await?;
         }
-        write.commit().await
+        Ok(())
     }
 }
 

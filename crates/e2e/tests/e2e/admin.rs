@@ -3,6 +3,7 @@
 use anyhow::Result;
 use mezu_testkit::workload::Signal;
 use mezu_testkit::{Request, Step, World, until};
+use std::time::Duration;
 
 #[tokio::test]
 async fn health_and_metrics_are_at_the_admin_address() -> Result<()> {
@@ -76,5 +77,34 @@ async fn the_key_is_nowhere_but_in_its_file() -> Result<()> {
             assert!(mezu_testkit::http1::find(&bytes, secret.as_bytes()).is_none(), "{}", path.display());
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_key_is_told_by_the_instance_and_is_no_change() -> Result<()> {
+    let mut world = World::start().await?;
+    let used_at = async |world: &World| -> Result<Option<String>> {
+        let keys: Vec<serde_json::Value> = serde_json::from_str(&world.administer(&["key", "list", "--json"]).await?)?;
+        Ok(keys[0]["used_at"].as_str().map(str::to_owned))
+    };
+    let state = async |world: &World| -> Result<(String, String)> {
+        let status: serde_json::Value = serde_json::from_str(&world.administer(&["status", "--json"]).await?)?;
+        Ok((status["generation"].to_string(), world.administer(&["audit", "verify"]).await?))
+    };
+    let before = state(&world).await?;
+    assert_eq!(used_at(&world).await?, None, "it is noted now and then, not at once");
+    // The instance looks every ten seconds.
+    let looks = async {
+        while used_at(&world).await?.is_none() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(30), looks).await??;
+    assert_eq!(state(&world).await?, before);
+    // At the end of the gate, or of the instance, it is noted once more.
+    let first = used_at(&world).await?;
+    world.restart_edge().await?;
+    assert_ne!(used_at(&world).await?, first);
     Ok(())
 }

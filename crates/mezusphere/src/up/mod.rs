@@ -20,6 +20,7 @@ mod edge_view;
 mod enrol;
 mod error;
 mod first_key;
+mod key_uses;
 mod last_good;
 mod live;
 mod local_http;
@@ -55,6 +56,7 @@ use tokio::net::{TcpListener, UnixListener};
 use certificates::Certificates;
 use data_dir::DataDir;
 use enrol::Enroller;
+use key_uses::KeyUses;
 use last_good::LastGood;
 use live::Live;
 use ops::{Ops, Place};
@@ -63,6 +65,7 @@ use publisher::Publisher;
 /// A running instance.
 pub struct Running {
     ops: Arc<Ops>,
+    key_uses: KeyUses,
     scope: Scope,
     first_key: Option<Seed>,
     notes: Vec<String>,
@@ -175,6 +178,7 @@ impl Running {
         if let Some(edge) = self.ops.live.edge() {
             edge.drain().await;
         }
+        self.key_uses.finish().await;
         self.scope.stop();
         self.scope.finished().await;
         if let Some(store) = self.ops.store.get() {
@@ -238,13 +242,14 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let control =
         Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, scope: scope.clone(), seal });
     go_rounds(scope, &control);
+    let key_uses = KeyUses::start(scope, live.clone(), Arc::clone(&store));
     let ops = Arc::new(Ops { store, publisher, live, certificates, place, draining });
     let admin_router = admin::router(Arc::clone(&ops)).fallback_service(mezu_control::http::router(&control));
     let operators = mezu_control::http::operator_router(&control);
     let socket_router = socket::router(Arc::clone(&ops)).fallback_service(operators);
     local_http::serve(scope, "admin", admin, admin_router);
     local_http::serve(scope, "socket", socket, socket_router);
-    Ok(Running { ops, scope: scope.clone(), first_key, notes, drain_timeout: settings.drain_timeout, data })
+    Ok(Running { ops, key_uses, scope: scope.clone(), first_key, notes, drain_timeout: settings.drain_timeout, data })
 }
 
 /// Publishes by the clock, until the instance stops.

@@ -263,4 +263,24 @@ contract! {
         assert_eq!(told.iter().map(|one| one.enabled).collect::<Vec<_>>(), [false]);
         assert_eq!(world.store.routes().await.unwrap()[0].workload, id);
     }
+
+    async fn the_use_of_many_keys_is_noted_and_is_no_change(world: World) {
+        let before = world.store.read_all().await.unwrap();
+        let events = world.store.verify_audit().await.unwrap();
+        // Far more than are noted at once, nearly all of them of no key that there is.
+        let mut used: Vec<(KeyId, Micros)> =
+            (0..1200_u64).map(|n| (KeyId::from_bytes((u128::from(n) << 64).to_be_bytes()), NOW)).collect();
+        used.push((world.key, NOW));
+        let at = async || world.store.view().await.unwrap().key(world.org, world.key).await.unwrap().used_at;
+        assert_eq!(at().await, None);
+        world.store.touch_keys(&used).await.unwrap();
+        assert_eq!(at().await, Some(NOW));
+        // What is told late moves nothing back.
+        world.store.touch_keys(&[(world.key, Micros(NOW.0 - 1))]).await.unwrap();
+        assert_eq!(at().await, Some(NOW));
+        world.store.touch_keys(&[(world.key, Micros(NOW.0 + 1))]).await.unwrap();
+        assert_eq!(at().await, Some(Micros(NOW.0 + 1)));
+        assert_eq!(world.store.read_all().await.unwrap(), before);
+        assert_eq!(world.store.verify_audit().await.unwrap(), events);
+    }
 }

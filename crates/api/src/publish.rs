@@ -24,5 +24,8 @@ pub struct Publish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Id>)]
     pub undone_by: Option<PublishId>,
+    /// The generation that brought it to the edge. Publishes of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
     pub changes: Vec<Changed>,
 }

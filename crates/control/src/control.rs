@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mezu_api::Code;
 use mezu_model::Hostname;
 use mezu_runtime::Scope;
-use mezu_store::{Change, Micros, NewEvent, Remembered, Store, StoreError, View};
+use mezu_store::{Change, Committed, Micros, NewEvent, Remembered, Store, StoreError, View};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -146,8 +146,22 @@ impl Control {
         reply.published = Some(if committed.revision == before {
             crate::Publication { generation: self.edge().generation(), late: None }
         } else {
-            self.edge().publish().await
+            self.publish(&[committed]).await
         });
         Ok(reply)
+    }
+
+    /// Has the edge serve changes that concern it, and sees that their publishes tell the generation that brought them.
+    pub(crate) async fn publish(&self, all: &[Committed]) -> crate::Publication {
+        let publication = self.edge().publish().await;
+        let Ok(store) = self.store() else { return publication };
+        for one in all.iter().filter(|one| publication.late.is_none() && one.revision != publication.generation) {
+            if let Some(publish) = one.publish
+                && let Err(error) = store.note_generation(publish, publication.generation).await
+            {
+                tracing::warn!(%error, %publish, "the publish tells another generation than the one that brought it");
+            }
+        }
+        publication
     }
 }

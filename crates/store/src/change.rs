@@ -5,7 +5,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use mezu_model::{OrgId, RouteId};
+use mezu_model::{OrgId, PublishId, RouteId};
 
 use crate::audit::{self, NewEvent};
 use crate::db::Tx;
@@ -30,6 +30,8 @@ pub struct Change {
     news: News,
     /// How many routes there are, once that was counted: a change that makes many counts but once.
     pub(crate) routes: Option<RouteCount>,
+    /// The publish that it is, if it is one.
+    pub(crate) publish: Option<PublishId>,
 }
 
 /// The routes in all, and those of one org.
@@ -47,6 +49,8 @@ pub struct Committed {
     pub revision: u64,
     /// The number of its audit event.
     pub seq: u64,
+    /// The publish that was written down with it.
+    pub publish: Option<PublishId>,
 }
 
 impl Store {
@@ -64,7 +68,7 @@ impl Store {
     /// When the database does not answer, or another change takes too long ([`StoreError::Busy`]).
     pub async fn change(&self, now: Micros) -> Result<Change, StoreError> {
         let view = View { tx: self.db.write().await? };
-        Ok(Change { view, at: now, touched: None, news: self.news.clone(), routes: None })
+        Ok(Change { view, at: now, touched: None, news: self.news.clone(), routes: None, publish: None })
     }
 
     /// Records an attempt, such as one that was refused, in a transaction of its own.
@@ -114,11 +118,16 @@ impl Change {
         let event = i64::try_from(seq).unwrap_or(i64::MAX);
         let row = self.view.tx.one(state, args![self.touched.is_some(), event]).await?;
         let revision = u64::try_from(row.int("revision")?).unwrap_or_default();
+        if let (Some(publish), None) = (self.publish, &self.touched) {
+            // It changed nothing that edges hear of, so no generation is raised for it.
+            let sql = "UPDATE publishes SET generation = (SELECT revision FROM state) WHERE id = $1";
+            self.view.tx.run(sql, args![publish]).await?;
+        }
         self.view.tx.commit().await?;
         if let Some(touched) = self.touched {
             self.news.note(revision, touched);
         }
-        Ok(Committed { revision, seq })
+        Ok(Committed { revision, seq, publish: self.publish })
     }
 
     /// The transaction, for a write that edges need not hear of.

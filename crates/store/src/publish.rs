@@ -9,7 +9,7 @@ use crate::db::Row;
 use crate::error::OrTaken as _;
 use crate::page::{Page, Slice};
 use crate::value::{args, to_json};
-use crate::{Micros, StoreError};
+use crate::{Micros, Store, StoreError};
 
 /// A publish to be written down.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Publish {
     pub undo_of: Option<PublishId>,
     /// The publish that has taken this one back.
     pub undone_by: Option<PublishId>,
+    /// The generation that brought it to edges; `None` if it was written by an older version.
+    pub generation: Option<u64>,
 }
 
 const NOUN: &str = "publish";
@@ -42,7 +44,7 @@ const NOUN: &str = "publish";
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, org_id, at, actor, summary, ops, undo_of, \
+            "SELECT id, org_id, at, actor, summary, ops, undo_of, generation, \
              (SELECT undo.id FROM publishes undo WHERE undo.undo_of = publishes.id) AS undone_by FROM publishes ",
             $rest
         )
@@ -85,11 +87,27 @@ impl Change {
         if let Some(undone) = undo_of {
             self.publish(org, undone).await?;
         }
-        let sql = "INSERT INTO publishes (id, org_id, at, actor, summary, ops, undo_of) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        // What the commit of this change will raise the revision to; no other change comes in between.
+        let sql = "INSERT INTO publishes (id, org_id, at, actor, summary, ops, undo_of, generation) \
+                   SELECT $1, $2, $3, $4, $5, $6, $7, revision + 1 FROM state";
         let args = args![id, org, at, actor.to_string(), plain(&summary), to_json("ops", &ops)?, undo_of];
         self.quiet().run(sql, args).await.or_taken(|| StoreError::Taken { what: "undo of that publish" })?;
+        self.publish = Some(id);
         self.publish(org, id).await
+    }
+}
+
+impl Store {
+    /// Corrects the generation that brought a publish, where it is not the one that was foreseen: several changes may go
+    /// out at once, and after a restore generations run ahead of revisions. No change of configuration.
+    ///
+    /// # Errors
+    /// When the database does not do it.
+    pub async fn note_generation(&self, publish: PublishId, generation: u64) -> Result<(), StoreError> {
+        let mut write = self.db.write().await?;
+        let generation = i64::try_from(generation).unwrap_or(i64::MAX);
+        write.run("UPDATE publishes SET generation = $2 WHERE id = $1", args![publish, generation]).await?;
+        write.commit().await
     }
 }
 
@@ -103,5 +121,6 @@ fn publish(row: &Row) -> Result<Publish, StoreError> {
         ops: row.json("ops")?,
         undo_of: row.typed_if_any("undo_of")?,
         undone_by: row.typed_if_any("undone_by")?,
+        generation: row.int_if_any("generation")?.and_then(|generation| u64::try_from(generation).ok()),
     })
 }

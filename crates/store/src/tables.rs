@@ -70,7 +70,9 @@ pub(crate) const TABLES: &[Table] = tables! {
     drafts by "id" {
         id Text, org_id Text, name Text, ops Text, publish_at Int, created_by Text, created_at Int, version Int,
     }
-    publishes by "at, id" { id Text, org_id Text, at Int, actor Text, summary Text, ops Text, undo_of Text }
+    publishes by "at, id" {
+        id Text, org_id Text, at Int, actor Text, summary Text, ops Text, undo_of Text, generation Int,
+    }
     setup by "one" { one Int, hash Blob, used_at Int }
     audit by "seq" {
         seq Int, at Int, org_id Text, actor Text, source Text, request_id Text, action Text, object Text,

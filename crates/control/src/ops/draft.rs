@@ -4,7 +4,7 @@ use mezu_api::draft::{Diff, Draft, DraftSpec, RouteOp};
 use mezu_api::publish::Publish;
 use mezu_api::{Code, Page, Permission};
 use mezu_model::{DraftId, OrgId};
-use mezu_store::{Actor, Micros, NewEvent, Outcome, Slice, StoreError, View};
+use mezu_store::{Actor, Committed, Micros, NewEvent, Outcome, Slice, StoreError, View};
 use serde::Deserialize as _;
 use serde_json::json;
 
@@ -109,11 +109,11 @@ pub(crate) async fn publish(
 /// When the store does not answer; the next call does what this one has not.
 pub async fn publish_due(control: &Control) -> Result<usize, Refused> {
     let due = control.view().await?.due_drafts(control.now()).await?;
-    let mut published = 0;
+    let mut published = Vec::new();
     for draft in due {
         let (org, id) = (draft.org, draft.id);
         match publish_one(control, org, id).await {
-            Ok(is_published) => published += usize::from(is_published),
+            Ok(committed) => published.extend(committed),
             Err(refused)
                 if [Code::Busy, Code::StoreUnavailable, Code::Internal].iter().any(|code| refused.is(*code)) =>
             {
@@ -122,15 +122,15 @@ pub async fn publish_due(control: &Control) -> Result<usize, Refused> {
             Err(refused) => give_up(control, org, id, &refused).await?,
         }
     }
-    if published > 0 {
-        control.edge().publish().await;
+    if !published.is_empty() {
+        control.publish(&published).await;
     }
-    Ok(published)
+    Ok(published.len())
 }
 
-async fn publish_one(control: &Control, org: OrgId, id: DraftId) -> Result<bool, Refused> {
+async fn publish_one(control: &Control, org: OrgId, id: DraftId) -> Result<Option<Committed>, Refused> {
     let mut making = Making::begin(control, org).await?;
-    let Some(draft) = still_due(&mut making.change, control.now(), org, id).await? else { return Ok(false) };
+    let Some(draft) = still_due(&mut making.change, control.now(), org, id).await? else { return Ok(None) };
     let author = draft.created_by;
     may_publish(&mut making.change, org, author).await?;
     making.change.delete_draft(org, id, None).await?;
@@ -140,8 +140,7 @@ async fn publish_one(control: &Control, org: OrgId, id: DraftId) -> Result<bool,
     let event = due_event(org, publish.id);
     making.log(&event).await?;
     let event = event.with(seen(&id), seen(&publish.summary));
-    making.change.commit(event).await?;
-    Ok(true)
+    Ok(Some(making.change.commit(event).await?))
 }
 
 /// The draft, if nobody was faster.

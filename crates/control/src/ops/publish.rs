@@ -227,6 +227,7 @@ pub(crate) fn show(one: mezu_store::Publish) -> Result<Publish, Refused> {
         summary: one.summary,
         undo_of: one.undo_of,
         undone_by: one.undone_by,
+        generation: one.generation,
     })
 }
 

@@ -178,6 +178,13 @@ async fn a_draft_is_shown_published_and_undone() {
         let listed = world.ask(&editor, "GET", "/orgs/acme/publishes", None).await;
         assert_eq!(listed.body["items"].as_array().unwrap().len(), 5);
         assert_eq!(listed.body["items"][0]["summary"], "undo: undo: spring");
+        // Each tells the generation that its answer told, although the edge here counts for itself.
+        let told: Vec<String> =
+            listed.body["items"].as_array().unwrap().iter().map(|one| one["generation"].to_string()).collect();
+        let answered = [&undone, &published, &kept, &old].map(|got| got.header("mezu-generation").to_owned());
+        assert_eq!(told[1..], answered);
+        let one = world.ask(&editor, "GET", &format!("/orgs/acme/publishes/{}", id(&undone)), None).await;
+        assert_eq!(one.body["generation"].to_string(), answered[0]);
         assert!(matches!(world.store.verify_audit().await.unwrap(), mezu_store::AuditCheck::Whole { .. }));
     })
     .await;

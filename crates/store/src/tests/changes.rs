@@ -54,6 +54,29 @@ contract! {
         assert!(matches!(twice, StoreError::Taken { .. }), "{twice}");
     }
 
+    async fn a_publish_tells_the_generation_that_brought_it(world: World) {
+        let new = |n: u8| NewPublish { id: PublishId::from_bytes([n; 16]), actor: Actor::Operator, summary: "s".into(),
+            ops: json!([]), undo_of: None };
+        let told = async |n: u8| {
+            world.store.view().await.unwrap().publish(world.org, PublishId::from_bytes([n; 16])).await.unwrap().generation
+        };
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.create_workload(world.org, mezu_model::WorkloadId::from_bytes([1; 16]), &label("shop"), &Labels::new())
+            .await.unwrap();
+        change.create_publish(world.org, new(1)).await.unwrap();
+        let committed = change.commit(done()).await.unwrap();
+        assert_eq!((told(1).await, committed.publish), (Some(committed.revision), Some(PublishId::from_bytes([1; 16]))));
+        // Nothing that edges hear of: no generation is raised for it.
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.create_publish(world.org, new(2)).await.unwrap();
+        assert_eq!(change.commit(done()).await.unwrap().revision, committed.revision);
+        assert_eq!(told(2).await, Some(committed.revision));
+        let before = world.store.read_all().await.unwrap();
+        world.store.note_generation(PublishId::from_bytes([1; 16]), 99).await.unwrap();
+        assert_eq!((told(1).await, told(2).await), (Some(99), Some(committed.revision)));
+        assert_eq!(world.store.read_all().await.unwrap(), before);
+    }
+
     async fn an_answer_is_remembered_for_a_day(world: World) {
         let answer = |n: u8| Remembered { request: [n; 32], status: 201, body: "{}".into() };
         let mut change = world.store.change(NOW).await.unwrap();

@@ -81,7 +81,7 @@ pub(crate) fn one_tunnel(setting: &Setting) -> Result<Chain> {
 /// The same with five stages on the route.
 pub(crate) fn five_stages(setting: &Setting) -> Result<Chain> {
     let mut chain = start_ours(setting, "mezusphere, five stages", "")?;
-    let host = format!("staged.{HOST}");
+    let host = HOST.replace("bench.", "staged.");
     let program = setting.programs.join("mezusphere").display().to_string();
     let mut command = words(&format!("{program} route add {host} --workload bench --data"));
     command.push(setting.folder.join(chain.name).display().to_string());

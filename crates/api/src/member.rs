@@ -54,4 +54,6 @@ pub struct Me {
     pub email: Option<Email>,
     pub name: Option<String>,
     pub has_second_factor: bool,
+    /// How many recovery codes are left.
+    pub recovery_codes: u64,
 }

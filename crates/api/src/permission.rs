@@ -57,6 +57,8 @@ permissions! {
     OrgWrite "org.write" Least::Of(Role::Owner);
     MemberRead "member.read" Least::Of(Role::Viewer);
     MemberWrite "member.write" Least::Of(Role::Admin);
+    /// To leave the org, oneself.
+    MemberLeave "member.leave" Least::Of(Role::Viewer);
     InvitationRead "invitation.read" Least::Of(Role::Admin);
     InvitationWrite "invitation.write" Least::Of(Role::Admin);
     /// One's own tokens; an admin's reach is decided by the operation.

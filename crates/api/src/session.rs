@@ -14,7 +14,7 @@ pub struct SignIn {
     pub email: Email,
     #[schema(max_length = 128, format = Password)]
     pub password: String,
-    /// The six digits of the second factor, for who has one.
+    /// The six digits of the second factor, for who has one, or one of the recovery codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
@@ -80,4 +80,11 @@ pub struct NewTotp {
 pub struct Confirm {
     #[schema(pattern = "^[0-9]{6}$")]
     pub code: String,
+}
+
+/// Codes that each stand in for the second factor once, should it be lost. Shown once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryCodes {
+    /// Ten of them. Codes that were given before work no more.
+    pub codes: Vec<String>,
 }

@@ -5,6 +5,7 @@ mod lasting;
 mod machines;
 mod org;
 mod people;
+mod recovery;
 mod refusals;
 mod requests;
 mod routes;

@@ -31,6 +31,7 @@ mod org;
 mod page;
 mod publish;
 mod read;
+mod recovery;
 mod restore;
 mod route;
 mod session;

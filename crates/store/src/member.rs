@@ -146,14 +146,25 @@ impl Change {
         found(changed)
     }
 
-    /// Sets the secret of the member's time-based codes, or takes it away.
+    /// Keeps another hash of the same password, made with newer parameters. Nothing is changed if the password was.
+    ///
+    /// # Errors
+    /// When the database does not do it.
+    pub async fn rehash_password(&mut self, id: MemberId, old: &str, new: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE members SET password = $3 WHERE id = $1 AND password = $2";
+        self.quiet().run(sql, args![id, old, new]).await?;
+        Ok(())
+    }
+
+    /// Sets the secret of the member's time-based codes, or takes it away. The recovery codes of the one before go too.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or the database's.
     pub async fn set_totp(&mut self, id: MemberId, secret: Option<String>) -> Result<(), StoreError> {
         let sql = "UPDATE members SET totp_secret = $2, totp_step = NULL, version = version + 1 WHERE id = $1";
         let changed = self.quiet().run(sql, args![id, secret]).await?;
-        found(changed)
+        found(changed)?;
+        self.set_recovery_codes(id, &[]).await
     }
 
     /// Notes that the code of a time step was used. `false`: that step or a later one was used before, so this code

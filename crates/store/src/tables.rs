@@ -39,6 +39,7 @@ pub(crate) const TABLES: &[Table] = tables! {
         id Text, email Text, name Text, password Text, totp_secret Text, totp_step Int, disabled_at Int,
         created_at Int, version Int,
     }
+    recovery_codes by "member_id, hash" { member_id Text, hash Blob }
     memberships by "org_id, member_id" { org_id Text, member_id Text, role Text, created_at Int, version Int }
     sessions by "hash" {
         hash Blob, member_id Text, created_at Int, seen_at Int, expires_at Int, source Text, agent Text,

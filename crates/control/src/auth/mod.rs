@@ -5,6 +5,7 @@ mod attempts;
 mod caller;
 mod identify;
 mod passwords;
+pub(crate) mod recovery;
 mod seal;
 pub(crate) mod secret;
 pub(crate) mod sign_in;
@@ -15,6 +16,8 @@ pub use caller::{Again, Caller, OrgScope};
 pub(crate) use caller::{Allowed, Denied, Origin, authorise, unproven};
 pub(crate) use identify::{Door, Presented, has_cookie, identify};
 pub use passwords::Passwords;
+#[cfg(test)]
+pub(crate) use passwords::older_hash;
 
 use attempts::Rate;
 use seal::Seal;

@@ -49,13 +49,20 @@ impl Passwords {
     /// When too many are being checked.
     pub(crate) async fn check(&self, kept: Option<String>, password: &str) -> Result<bool, Refused> {
         let password = normal(password);
+        self.work(move || is_right(kept, &password)).await
+    }
+
+    /// The same for who signs in: where the hash was made with other parameters than today's, it is made anew.
+    ///
+    /// # Errors
+    /// As of [`Passwords::check`].
+    pub(crate) async fn check_in(&self, kept: Option<String>, password: &str) -> Result<Checked, Refused> {
+        let password = normal(password);
         self.work(move || {
-            let is_known = kept.is_some();
-            let kept = kept.or_else(|| NOBODY.clone()).unwrap_or_default();
-            let is_right = PasswordHash::new(&kept).is_ok_and(|kept| {
-                argon2().is_some_and(|argon2| argon2.verify_password(password.as_bytes(), &kept).is_ok())
-            });
-            is_known & is_right
+            let is_right = is_right(kept.clone(), &password);
+            let old = kept.filter(|kept| is_right && !is_of_today(kept));
+            let again = old.and_then(|old| Some(Again { new: hash(password.as_bytes())?, old }));
+            Checked { is_right, again }
         })
         .await
     }
@@ -82,6 +89,38 @@ impl Passwords {
         });
         done.await.map_err(|_| Refused::new(Code::Internal, "hashing a password failed"))
     }
+}
+
+/// What the check of who signs in has come to.
+pub(crate) struct Checked {
+    pub(crate) is_right: bool,
+    pub(crate) again: Option<Again>,
+}
+
+/// A hash that takes the place of an old one, of the same password.
+pub(crate) struct Again {
+    pub(crate) old: String,
+    pub(crate) new: String,
+}
+
+fn is_right(kept: Option<String>, password: &str) -> bool {
+    let is_known = kept.is_some();
+    let kept = kept.or_else(|| NOBODY.clone()).unwrap_or_default();
+    let is_right = PasswordHash::new(&kept)
+        .is_ok_and(|kept| argon2().is_some_and(|argon2| argon2.verify_password(password.as_bytes(), &kept).is_ok()));
+    is_known & is_right
+}
+
+/// Whether a hash was made with the parameters with which one is made now.
+fn is_of_today(kept: &str) -> bool {
+    let today = NOBODY.as_deref().and_then(parameters);
+    today.is_some() && parameters(kept) == today
+}
+
+/// What stands before salt and hash.
+fn parameters(kept: &str) -> Option<&str> {
+    let (before, _) = kept.rsplit_once('$')?;
+    before.rsplit_once('$').map(|(parameters, _)| parameters)
 }
 
 /// One text for what looks alike, whatever the keyboard sends.
@@ -114,6 +153,14 @@ fn hash(password: &[u8]) -> Option<String> {
     argon2()?.hash_password_with_salt(password, &salt).ok().map(|made: PasswordHash| made.to_string())
 }
 
+/// A hash as an older version has made it.
+#[cfg(test)]
+pub(crate) fn older_hash(password: &[u8]) -> String {
+    let params = Params::new(8 * 1024, 1, 1, None).unwrap();
+    let made = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_with_salt(password, &[7; 16]);
+    made.map(|made: PasswordHash| made.to_string()).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +175,20 @@ mod tests {
         assert!(!passwords.check(Some(kept), "correct horse battery").await.unwrap());
         assert!(!passwords.check(None, "correct horse battery").await.unwrap());
         assert!(!passwords.check(Some("not a hash".into()), "").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_other_parameters_is_made_anew_for_who_knows_the_password() {
+        let passwords = Passwords::default();
+        let old = older_hash(b"correct horse battery");
+        let wrong = passwords.check_in(Some(old.clone()), "correct horse").await.unwrap();
+        assert!(!wrong.is_right && wrong.again.is_none());
+        let right = passwords.check_in(Some(old.clone()), "correct horse battery").await.unwrap();
+        let again = right.again.unwrap();
+        assert!(right.is_right && again.old == old);
+        let now = passwords.check_in(Some(again.new), "correct horse battery").await.unwrap();
+        assert!(now.is_right && now.again.is_none());
+        assert!(!passwords.check_in(None, "correct horse battery").await.unwrap().is_right);
     }
 
     #[tokio::test]

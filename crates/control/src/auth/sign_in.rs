@@ -6,18 +6,28 @@ use std::time::Instant;
 
 use mezu_api::Code;
 use mezu_model::{Email, MemberId};
-use mezu_store::{Change, Credentials, Micros, NewSession, StoreError};
+use mezu_store::{Actor, Change, Credentials, Micros, NewEvent, NewSession, StoreError};
+use serde_json::json;
 
-use super::{secret, totp};
+use super::{Caller, passwords, recovery, secret, totp};
 use crate::{Control, Refused};
 
 /// A session ends after so long, however much it is used: 12 hours.
 const LIFE_MICROS: i64 = 12 * 60 * 60 * 1_000_000;
 
-/// A member, proven. The step of the code is still to be used up, in the change that this is for.
+/// A member, proven. The code is still to be used up, in the change that this is for.
 pub(crate) struct Proof {
     pub(crate) member: MemberId,
-    step: Option<i64>,
+    code: Option<Shown>,
+    again: Option<passwords::Again>,
+}
+
+/// A code that fits.
+enum Shown {
+    /// That of a step in time.
+    Step(i64),
+    /// The recovery code of this hash.
+    Recovery([u8; 32]),
 }
 
 /// A session that was begun: its secret is for the cookie.
@@ -51,33 +61,46 @@ pub(crate) async fn prove(
         Err(error) => return Err(error.into()),
     };
     drop(view);
-    if !doors.passwords.check(kept.password, password).await? {
+    let checked = doors.passwords.check_in(kept.password, password).await?;
+    if !checked.is_right {
         return Err(Refused::new(Code::WrongCredentials, "there is no account with this address and password"));
     }
     doors.account.give_back(&account);
     doors.network.give_back(&network);
-    let step = kept.totp_secret.map(|sealed| check_code(control, id, &network, &sealed, code)).transpose()?;
-    Ok(Proof { member: id, step })
+    let code = match kept.totp_secret {
+        Some(sealed) => Some(check_code(control, id, &network, &sealed, code).await?),
+        None => None,
+    };
+    Ok(Proof { member: id, code, again: checked.again })
 }
 
-fn check_code(
+async fn check_code(
     control: &Control,
     member: MemberId,
     network: &str,
     sealed: &str,
     code: Option<&str>,
-) -> Result<i64, Refused> {
+) -> Result<Shown, Refused> {
     let Some(code) = code else {
-        return Err(Refused::new(Code::CodeRequired, "send the six digits of your second factor as `code` too"));
+        let detail = "send the six digits of your second factor as `code` too, or one of your recovery codes";
+        return Err(Refused::new(Code::CodeRequired, detail));
     };
     let doors = control.doors();
     let key = format!("{member} {network}");
     doors.codes.take(&key, Instant::now()).map_err(Refused::wait)?;
+    if let Some(hash) = recovery::hash(member, code) {
+        // It needs no seal key: it also helps who has lost that.
+        if !control.view().await?.has_recovery_code(member, &hash).await? {
+            return Err(wrong_code());
+        }
+        doors.codes.give_back(&key);
+        return Ok(Shown::Recovery(hash));
+    }
     let unreadable = || Refused::new(Code::Internal, "the second factor cannot be read: the seal key is another one");
     let secret = doors.seal.open(&sealed_for(member), sealed).ok_or_else(unreadable)?;
     let step = totp::step_of(&secret, code, control.now()).ok_or_else(wrong_code)?;
     doors.codes.give_back(&key);
-    Ok(step)
+    Ok(Shown::Step(step))
 }
 
 fn wrong_code() -> Refused {
@@ -90,15 +113,30 @@ pub(crate) fn sealed_for(member: MemberId) -> String {
 }
 
 impl Proof {
-    /// Uses the code up.
+    /// Uses the code up, and keeps the password's hash if it was made anew.
     ///
     /// # Errors
-    /// [`Code::WrongCode`] when it was used before.
-    pub(crate) async fn spend(&self, change: &mut Change) -> Result<(), Refused> {
-        match self.step {
-            Some(step) if !change.use_totp_step(self.member, step).await? => Err(wrong_code()),
-            _ => Ok(()),
+    /// [`Code::WrongCode`] when the code was used before.
+    pub(crate) async fn spend(&self, change: &mut Change, caller: &Caller) -> Result<(), Refused> {
+        let member = self.member;
+        let is_spent = match &self.code {
+            None => true,
+            Some(Shown::Step(step)) => change.use_totp_step(member, *step).await?,
+            Some(Shown::Recovery(hash)) => {
+                let is_spent = change.use_recovery_code(member, hash).await?;
+                let left = json!({ "recovery_codes": change.recovery_codes(member).await? });
+                let event = caller.event(member).by(Actor::Member(member)).with(None, Some(left));
+                change.log(&NewEvent { action: "me.use_recovery_code", ..event }).await?;
+                is_spent
+            }
+        };
+        if !is_spent {
+            return Err(wrong_code());
         }
+        if let Some(passwords::Again { old, new }) = &self.again {
+            change.rehash_password(member, old, new).await?;
+        }
+        Ok(())
     }
 }
 

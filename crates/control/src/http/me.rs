@@ -3,7 +3,7 @@
 use axum::extract::State;
 use mezu_api::Permission;
 use mezu_api::member::Me;
-use mezu_api::session::{Again, Confirm, NewPassword, NewTotp};
+use mezu_api::session::{Again, Confirm, NewPassword, NewTotp, RecoveryCodes};
 use utoipa_axum::routes;
 
 use super::{Body, Operations};
@@ -15,6 +15,7 @@ pub(crate) fn add(all: Operations) -> Operations {
         .add("me.set_password", Permission::Own, routes!(set_password))
         .add("me.begin_totp", Permission::Own, routes!(begin_totp))
         .add("me.confirm_totp", Permission::Own, routes!(confirm_totp))
+        .add("me.renew_recovery_codes", Permission::Own, routes!(renew_codes))
         .add("me.remove_totp", Permission::Own, routes!(remove_totp))
 }
 
@@ -37,9 +38,29 @@ async fn begin_totp(State(control): State<Control>, caller: Caller, Body(asked):
 }
 
 /// Confirm the second factor by its first code
-#[utoipa::path(post, path = "/me/totp/confirm", request_body = Confirm, responses((status = 204)))]
-async fn confirm_totp(State(control): State<Control>, caller: Caller, Body(asked): Body<Confirm>) -> Answer<()> {
+///
+/// The answer holds ten recovery codes, once.
+#[utoipa::path(post, path = "/me/totp/confirm", request_body = Confirm,
+    responses((status = 200, body = RecoveryCodes)))]
+async fn confirm_totp(
+    State(control): State<Control>,
+    caller: Caller,
+    Body(asked): Body<Confirm>,
+) -> Answer<RecoveryCodes> {
     ops::me::confirm_totp(&control, &caller, asked).await
+}
+
+/// Make new recovery codes
+///
+/// Each stands in for the second factor once. Those of before work no more.
+#[utoipa::path(post, path = "/me/totp/recovery-codes", request_body = Again,
+    responses((status = 200, body = RecoveryCodes)))]
+async fn renew_codes(
+    State(control): State<Control>,
+    caller: Caller,
+    Body(asked): Body<Again>,
+) -> Answer<RecoveryCodes> {
+    ops::me::renew_codes(&control, &caller, asked).await
 }
 
 /// Remove the second factor

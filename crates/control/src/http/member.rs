@@ -16,6 +16,7 @@ pub(crate) fn add(all: Operations) -> Operations {
         .add("member.read", Permission::MemberRead, routes!(read))
         .add("member.update", Permission::MemberWrite, routes!(update))
         .add("member.delete", Permission::MemberWrite, routes!(delete))
+        .add("member.leave", Permission::MemberLeave, routes!(leave))
         .add("member.disable", Permission::Operate, routes!(disable))
         .add("member.enable", Permission::Operate, routes!(enable))
         .add("member.reset", Permission::Operate, routes!(reset))
@@ -58,6 +59,14 @@ async fn delete(
     IfMatch(expected): IfMatch,
 ) -> Answer<()> {
     ops::member::delete(&control, &scope, id, expected).await
+}
+
+/// Leave an org, oneself
+///
+/// The last owner cannot. It takes a session: a token cannot take its member out.
+#[utoipa::path(delete, path = "/orgs/{org}/members/me", params(OrgPath), responses((status = 204)))]
+async fn leave(State(control): State<Control>, scope: OrgScope) -> Answer<()> {
+    ops::member::leave(&control, &scope).await
 }
 
 /// Keep a member from signing in

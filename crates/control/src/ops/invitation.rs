@@ -80,7 +80,7 @@ pub(crate) async fn accept(control: &Control, caller: &Caller, asked: Accept, ag
         Some(_) => {
             let proof = sign_in::prove(control, caller.source(), &open.email, &password, code.as_deref()).await?;
             change = control.change().await?;
-            proof.spend(&mut change).await?;
+            proof.spend(&mut change, caller).await?;
             proof.member
         }
         None => {

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use mezu_api::Code;
 use mezu_api::member::Me;
-use mezu_api::session::{Again, Confirm, NewPassword, NewTotp};
+use mezu_api::session::{Again, Confirm, NewPassword, NewTotp, RecoveryCodes};
 use mezu_model::MemberId;
-use mezu_store::Actor;
+use mezu_store::{Actor, Change};
 use serde_json::json;
 
 use crate::auth::sign_in::{network, sealed_for};
-use crate::auth::{Caller, totp};
+use crate::auth::{Caller, recovery, totp};
 use crate::{Answer, Control, Refused, Reply};
 
 /// Who is asking.
@@ -20,14 +20,18 @@ pub(crate) async fn read(control: &Control, caller: &Caller) -> Answer<Me> {
         Actor::Token(..) => "token",
         _ => "operator",
     };
-    let member = match caller.member() {
-        Some(member) => Some(control.view().await?.member(member).await?),
-        None => None,
+    let (member, recovery_codes) = match caller.member() {
+        Some(member) => {
+            let mut view = control.view().await?;
+            (Some(view.member(member).await?), view.recovery_codes(member).await?)
+        }
+        None => (None, 0),
     };
+    let recovery_codes = u64::try_from(recovery_codes).unwrap_or(u64::MAX);
     let has_second_factor = member.as_ref().is_some_and(|member| member.has_totp);
     let (member, email, name) =
         member.map_or((None, None, None), |one| (Some(one.id), Some(one.email), Some(one.name)));
-    Ok(Reply::ok(Me { kind: kind.to_string(), member, email, name, has_second_factor }))
+    Ok(Reply::ok(Me { kind: kind.to_string(), member, email, name, has_second_factor, recovery_codes }))
 }
 
 /// Changes the password, and ends the member's other sessions.
@@ -59,8 +63,9 @@ pub(crate) async fn begin_totp(control: &Control, caller: &Caller, asked: Again)
     Ok(Reply::ok(shown))
 }
 
-/// Confirms the second factor. From now on signing in takes a code; the member's other sessions end.
-pub(crate) async fn confirm_totp(control: &Control, caller: &Caller, asked: Confirm) -> Answer<()> {
+/// Confirms the second factor. From now on signing in takes a code; the member's other sessions end. The answer holds the
+/// recovery codes, for the day on which the second factor is lost.
+pub(crate) async fn confirm_totp(control: &Control, caller: &Caller, asked: Confirm) -> Answer<RecoveryCodes> {
     let (member, this) = caller.session()?;
     let doors = control.doors();
     let none = || Refused::new(Code::Conflict, "no second factor is being set up, or that was long ago; begin again");
@@ -76,9 +81,32 @@ pub(crate) async fn confirm_totp(control: &Control, caller: &Caller, asked: Conf
     change.set_totp(member, Some(sealed)).await?;
     change.use_totp_step(member, step).await?;
     change.end_sessions(member, Some(&this)).await?;
-    let reply = control.commit(change, caller, caller.event(member), Reply::done()).await?;
+    let shown = new_codes(&mut change, member).await?;
+    let reply = control.commit(change, caller, caller.event(member), Reply::ok(shown)).await?;
     doors.enrolling.end(member);
     Ok(reply)
+}
+
+/// Makes new recovery codes; those of before work no more.
+pub(crate) async fn renew_codes(control: &Control, caller: &Caller, asked: Again) -> Answer<RecoveryCodes> {
+    let (member, _) = caller.session()?;
+    check_again(control, caller, member, &asked.password, "/password").await?;
+    let mut change = control.change().await?;
+    if !change.member(member).await?.has_totp {
+        return Err(Refused::new(Code::Conflict, "there is no second factor that the codes could stand in for"));
+    }
+    let left = json!({ "recovery_codes": change.recovery_codes(member).await? });
+    let shown = new_codes(&mut change, member).await?;
+    let made = json!({ "recovery_codes": shown.codes.len() });
+    let event = caller.event(member).with(Some(left), Some(made));
+    control.commit(change, caller, event, Reply::ok(shown)).await
+}
+
+async fn new_codes(change: &mut Change, member: MemberId) -> Result<RecoveryCodes, Refused> {
+    let codes = recovery::make();
+    let hashes: Vec<_> = codes.iter().filter_map(|code| recovery::hash(member, code)).collect();
+    change.set_recovery_codes(member, &hashes).await?;
+    Ok(RecoveryCodes { codes })
 }
 
 /// Removes the second factor.

@@ -48,6 +48,16 @@ pub(crate) async fn delete(control: &Control, scope: &OrgScope, id: MemberId, ex
     control.commit(change, scope, event, Reply::done()).await
 }
 
+/// Takes the asker out of the org, with the asker's tokens for it.
+pub(crate) async fn leave(control: &Control, scope: &OrgScope) -> Answer<()> {
+    let (member, _) = scope.session()?;
+    let mut change = control.change().await?;
+    let before = show(change.membership(scope.org(), member).await?);
+    change.remove_membership(scope.org(), member, None).await?;
+    let event = scope.event(member).with(seen(&before), None);
+    control.commit(change, scope, event, Reply::done()).await
+}
+
 /// Keeps a member from signing in and ends its sessions and tokens' power, in every org.
 pub(crate) async fn disable(control: &Control, caller: &Caller, id: MemberId) -> Answer<()> {
     let mut change = control.change().await?;

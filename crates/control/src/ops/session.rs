@@ -22,7 +22,7 @@ pub(crate) async fn create(
     let proven = sign_in::prove(control, caller.source(), &email, &password, code.as_deref()).await;
     let proof = proven.map_err(|refused| refused.about(&email))?;
     let mut change = control.change().await?;
-    proof.spend(&mut change).await.map_err(|refused| refused.about(&email))?;
+    proof.spend(&mut change, caller).await.map_err(|refused| refused.about(&email))?;
     if let Some(old) = old {
         change.end_session(&old).await?;
     }

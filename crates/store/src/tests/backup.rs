@@ -36,6 +36,7 @@ async fn full(place: Place) -> World {
         expires_at: None,
     };
     change.create_token(org, token).await.unwrap();
+    change.set_recovery_codes(ada, &[[5; 32], [6; 32]]).await.unwrap();
     let invitation = NewInvitation {
         id: InvitationId::from_bytes([1; 16]),
         email: "new@example.com".parse().unwrap(),

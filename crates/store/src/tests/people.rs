@@ -202,4 +202,31 @@ contract! {
         change.close_setup().await.unwrap();
         assert_eq!(change.setup().await.unwrap(), Setup::Done);
     }
+
+    async fn a_recovery_code_is_used_once_and_goes_with_the_second_factor(world: World) {
+        let ada = world.person(1, world.org, Role::Owner).await;
+        let bob = world.person(2, world.org, Role::Owner).await;
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.set_totp(ada, Some("sealed".into())).await.unwrap();
+        change.set_recovery_codes(ada, &[[1; 32], [2; 32]]).await.unwrap();
+        assert!(!change.use_recovery_code(bob, &[1; 32]).await.unwrap(), "another's");
+        assert!(change.has_recovery_code(ada, &[1; 32]).await.unwrap());
+        assert!(change.use_recovery_code(ada, &[1; 32]).await.unwrap());
+        assert!(!change.use_recovery_code(ada, &[1; 32]).await.unwrap());
+        assert_eq!((change.recovery_codes(ada).await.unwrap(), change.recovery_codes(bob).await.unwrap()), (1, 0));
+        change.set_recovery_codes(ada, &[[3; 32]]).await.unwrap();
+        assert!(!change.has_recovery_code(ada, &[2; 32]).await.unwrap());
+        change.set_totp(ada, None).await.unwrap();
+        assert_eq!(change.recovery_codes(ada).await.unwrap(), 0);
+    }
+
+    async fn a_hash_made_anew_does_not_undo_a_new_password(world: World) {
+        let ada = world.person(1, world.org, Role::Owner).await;
+        let mut change = world.store.change(NOW).await.unwrap();
+        change.set_password(ada, Some("old".into())).await.unwrap();
+        change.rehash_password(ada, "older", "lost").await.unwrap();
+        assert_eq!(change.credentials(ada).await.unwrap().password.as_deref(), Some("old"));
+        change.rehash_password(ada, "old", "new").await.unwrap();
+        assert_eq!(change.credentials(ada).await.unwrap().password.as_deref(), Some("new"));
+    }
 }

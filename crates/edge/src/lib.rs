@@ -33,6 +33,7 @@ mod listen;
 #[doc(hidden)]
 pub mod measure;
 pub mod metrics;
+mod mirror;
 mod nofile;
 mod observe;
 mod orgs;
@@ -44,6 +45,7 @@ mod places;
 mod presence;
 mod recent;
 mod redirect;
+mod room;
 mod routes;
 mod serve;
 mod shared;

@@ -149,6 +149,11 @@ impl WorkerMetrics {
         Encoding::of_coding(coding).of(&self.counters.encoded).add(1);
     }
 
+    /// What became of the copy of a request that was to be copied.
+    pub fn copied(&self, outcome: Copied) {
+        outcome.of(&self.counters.copied).add(1);
+    }
+
     pub fn gate_joined(&self) {
         self.counters.gates_joined.add(1);
     }
@@ -221,6 +226,11 @@ labels! {
     Encoding { Zstd "zstd", Brotli "br", Gzip "gzip", NoRoom "no_room" }
 }
 labels! {
+    /// What became of a copy: it was sent; the body was too long or has trailers; too many were under way; no gate took
+    /// it; the client did not send all of the request.
+    Copied { Sent "sent", TooLong "too_long", Busy "busy", NoGate "no_gate", Unfinished "unfinished" }
+}
+labels! {
     /// Why a tunnel ended.
     GateLeft { Drained "drained", Closed "closed", Silent "silent", Protocol "protocol" }
 }
@@ -275,6 +285,7 @@ struct Counters {
     workload: Histogram,
     routed: [Counter; Way::COUNT],
     encoded: [Counter; Encoding::COUNT],
+    copied: [Counter; Copied::COUNT],
     opened: [Counter; Door::COUNT],
     closed: [Counter; Door::COUNT],
     handshakes: [Counter; HandshakeFailure::COUNT],

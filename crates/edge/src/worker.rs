@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mezu_model::{Limits, ResponseHead};
+use mezu_model::{Limits, OrgId, ResponseHead};
 use mezu_runtime::{Scope, spawn_local};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -19,15 +19,16 @@ use crate::access_log::Journal;
 use crate::admission::Handshakes;
 use crate::deadline::Deadlines;
 use crate::drain::Stops;
-use crate::encode::Room;
 use crate::gate_accept::{self, Arrival};
 use crate::gates::Gates;
 use crate::hop::{self, Hop};
 use crate::http::Drain;
 use crate::listen::{self, Listeners, Place};
 use crate::metrics::WorkerMetrics;
+use crate::mirror::{self, Mirrors};
 use crate::orgs::Orgs;
 use crate::recent::Recent;
+use crate::room::Room;
 use crate::routes::Table;
 use crate::shared::Shared;
 
@@ -75,7 +76,8 @@ pub(crate) struct Worker {
     pub(crate) gates: Gates,
     pub(crate) orgs: Orgs,
     /// For encoders of answers.
-    pub(crate) encoders: Room,
+    pub(crate) encoders: Room<OrgId>,
+    pub(crate) mirrors: Mirrors,
     pub(crate) deadlines: Deadlines,
     pub(crate) handshakes: Handshakes,
     /// Tells this worker's client connections that the edge is going away.
@@ -103,13 +105,15 @@ pub(crate) fn run(runtime: &tokio::runtime::Runtime, start: Start) {
 async fn work(start: Start) {
     let Start { index, shared, listeners, mailbox, mut tables, stops } = start;
     let first = Arc::clone(&tables.borrow_and_update());
+    let (mirrors, copies) = Mirrors::new(&shared.limits);
     let worker = Rc::new(Worker {
         index,
         limits: Rc::new(shared.limits.clone()),
         tight_limits: Rc::new(tightened(&shared.limits)),
         gates: Gates::new(index, Arc::clone(&shared.presence)),
         orgs: Orgs::new(shared.in_flight_per_org),
-        encoders: Room::new(shared.limits.encoders / shared.mailboxes.len().max(1)),
+        encoders: Room::new(shared.limits.encoders, usize::MAX),
+        mirrors,
         deadlines: Deadlines::new(),
         handshakes: Handshakes::new(&shared.limits),
         drain: Drain::new(),
@@ -132,6 +136,7 @@ async fn work(start: Start) {
     spawn_local(&house, "samples", crate::observe::sample(Rc::clone(&worker)));
     spawn_local(&house, "mailbox", Rc::clone(&worker).read_mailbox(mailbox));
     spawn_local(&house, "snapshots", Rc::clone(&worker).follow(tables));
+    spawn_local(&house, "mirrors", mirror::run(Rc::clone(&worker), copies));
     spawn_local(&house, "drain", Rc::clone(&worker).pass_drain_on());
     listen::start(&worker, listeners);
     worker.stops.workers.stopping().await;

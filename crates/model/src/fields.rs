@@ -5,6 +5,9 @@
 
 use crate::{Known, known};
 
+/// Says of a request that it is a copy. The only reserved name that goes from the edge to a workload as it is.
+pub const MIRROR: &[u8] = b"mezu-mirror";
+
 /// Whether only Mezusphere may say it.
 #[inline]
 pub fn is_reserved(known: Option<Known>, name: &[u8]) -> bool {

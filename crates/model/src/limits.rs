@@ -96,8 +96,11 @@ pub struct Limits {
     pub retry_body: usize,
     /// A gate silent this long gets its repeatable requests sent elsewhere.
     pub gate_silence: Duration,
-    /// Bytes that all encoders of answers may hold. Without room an answer goes out as it is.
+    /// Bytes that the encoders of answers of one worker may hold. Without room an answer goes out as it is.
     pub encoders: usize,
+    /// Copies of requests under way, per worker and of one route. Without a place a request is not copied.
+    pub copies: usize,
+    pub copies_per_route: usize,
     /// Interim responses per request.
     pub interim_responses: u32,
     /// Tunnel connections of one gate. A key may have sixteen times as many.
@@ -158,7 +161,9 @@ impl Default for Limits {
             retries_per_second: 3,
             retry_body: 64 * KIB,
             gate_silence: Duration::from_millis(300),
-            encoders: 128 * MIB,
+            encoders: 32 * MIB,
+            copies: 128,
+            copies_per_route: 32,
             interim_responses: 8,
             tunnels_per_key: 16,
             drain: Duration::from_secs(30),

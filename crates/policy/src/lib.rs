@@ -23,6 +23,7 @@ pub mod cors;
 pub mod headers;
 pub mod ip_access;
 pub mod live;
+pub mod mirror;
 mod pipeline;
 mod prefix;
 pub mod rate_limit;
@@ -36,6 +37,7 @@ mod template;
 pub use body_limit::BodyMeter;
 pub use compress::Coding;
 pub use live::{Live, RouteLive};
+pub use mirror::Copying;
 pub use pipeline::{Explanation, Permitted, Pipeline, Step, Stop, Subject};
 pub use stage::{Answer, AnswerBody, Beside, Invalid, Reply, Request, Response, Stage, Verdict};
 
@@ -62,6 +64,8 @@ pipeline::capabilities! {
         rewrite,
         // Behind all that may refuse: nobody is assigned a workload who gets to none.
         split,
+        // Behind all that may refuse: what gets to no workload is not copied to another.
+        mirror,
         // Last: it writes what the workload sees, after everything else has judged what the client sent.
         headers,
 }

@@ -6,6 +6,7 @@ use mezu_model::{Context, RequestHead, ResponseHead, WorkloadId};
 
 use crate::compress::Coding;
 use crate::live::{RouteLive, Slot};
+use crate::mirror::Copying;
 use crate::stage::Note;
 use crate::{Answer, AnswerBody, Beside, BodyMeter, Reply, Request, Response, Stage, Verdict};
 
@@ -166,6 +167,12 @@ impl<'a> Permitted<'a> {
         self.context
     }
 
+    /// Whether it is to be copied, and where to.
+    #[must_use]
+    pub fn copying(&self) -> Option<Copying> {
+        self.beside.copying()
+    }
+
     /// Counts the request's body while it streams; what it refuses must not be sent on.
     pub const fn body(&mut self) -> &mut BodyMeter {
         &mut self.body
@@ -208,7 +215,8 @@ macro_rules! capabilities {
         impl PipelineSpec {
             /// The workloads that its stages name: each must be one of the route's organisation.
             pub fn workloads(&self) -> impl Iterator<Item = mezu_model::WorkloadId> {
-                self.split.iter().flat_map(|split| &split.to).map(|target| target.workload)
+                let dealt = self.split.iter().flat_map(|split| &split.to).map(|target| target.workload);
+                dealt.chain(self.mirror.iter().map(|mirror| mirror.workload))
             }
         }
 

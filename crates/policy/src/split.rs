@@ -199,7 +199,7 @@ impl Split {
 }
 
 /// The same number for the same bytes on every edge, any number as likely as any other.
-fn mixed(bytes: &[u8]) -> u64 {
+pub(crate) fn mixed(bytes: &[u8]) -> u64 {
     let hashed = bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));

@@ -8,6 +8,7 @@ use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
 
 use crate::compress::Coding;
 use crate::live::{RouteLive, Slot};
+use crate::mirror::Copying;
 use crate::template::Values;
 
 /// One capability, compiled for one route.
@@ -112,6 +113,7 @@ struct Left {
     reply: Headers,
     asked_path: Option<String>,
     would_refuse: Option<&'static str>,
+    copying: Option<Copying>,
 }
 
 /// Room for what the stages of a route usually write on every answer: text and fields.
@@ -167,6 +169,16 @@ impl Beside {
 
     pub(crate) fn note_refusal(&mut self, stage: &'static str) {
         self.left().would_refuse = Some(stage);
+    }
+
+    /// Whether the request is to be copied, and where to.
+    #[must_use]
+    pub fn copying(&self) -> Option<Copying> {
+        self.0.as_ref()?.copying
+    }
+
+    pub(crate) fn copy(&mut self, copying: Copying) {
+        self.left().copying = Some(copying);
     }
 
     fn left(&mut self) -> &mut Left {

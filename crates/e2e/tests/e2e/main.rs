@@ -18,6 +18,7 @@ mod faults;
 mod floods;
 mod framing;
 mod headers;
+mod mirror;
 mod paths;
 mod requests;
 mod restarts;

@@ -2,24 +2,24 @@
 //!
 //! Which answers are encoded is for policy to say (`mezu_policy::compress`). Each encoder is made to be small, for there
 //! is one per answer under way: windows are short and levels low, and what all of them may take is bounded
-//! ([`Room`]). An encoder is given a piece of at most a tunnel's frame at a time, which takes it less than a millisecond.
+//! ([`crate::room`]). An encoder is given a piece of at most a tunnel's frame at a time, which takes it less than a millisecond.
 //! Must never hold back what a workload has sent when nothing follows it: whoever writes calls [`Encoder::flush`] before
 //! he waits.
 
 mod brotli;
 mod gzip;
-mod room;
 mod zstd;
 
 use std::fmt;
 
 use bytes::Bytes;
+use mezu_model::OrgId;
 use mezu_policy::Coding;
 
 use self::brotli::Brotli;
 use self::gzip::Gzip;
-pub(crate) use self::room::{Held, Room};
 use self::zstd::Zstd;
+use crate::room::Held;
 
 /// An encoder failed, which only a fault of its own explains: the answer can but be broken off.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub(crate) struct Encoder {
     codec: Box<dyn Codec>,
     /// It may have taken something that it has not given out.
     dirty: bool,
-    _held: Held,
+    _held: Held<OrgId>,
 }
 
 impl Encoder {
@@ -61,7 +61,7 @@ impl Encoder {
     }
 
     /// `length` is that of the answer, if it is known. `held`: room for [`Self::size`] bytes.
-    pub(crate) fn new(coding: Coding, length: Option<u64>, held: Held) -> Result<Self, Broken> {
+    pub(crate) fn new(coding: Coding, length: Option<u64>, held: Held<OrgId>) -> Result<Self, Broken> {
         let codec: Box<dyn Codec> = match coding {
             Coding::Zstd => Box::new(Zstd::new(length)?),
             Coding::Brotli => Box::new(Brotli::new(length)),

@@ -5,11 +5,12 @@ use std::io::Read as _;
 use mezu_model::OrgId;
 
 use super::*;
+use crate::room::Room;
 
 /// An encoder that has all the room it wants.
 fn encoder(coding: Coding, length: Option<u64>) -> Encoder {
     let size = Encoder::size(coding);
-    let held = Room::new(2 * size).hold(OrgId::from_bytes([1; 16]), size).unwrap();
+    let held = Room::new(2 * size, size).hold(OrgId::from_bytes([1; 16]), size).unwrap();
     Encoder::new(coding, length, held).unwrap()
 }
 

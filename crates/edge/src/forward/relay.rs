@@ -19,6 +19,8 @@ use crate::deadline::Deadline;
 use crate::encode::Encoder;
 use crate::hop::GateStream;
 use crate::http::{Exchange, is_conversation, strip_response};
+use crate::metrics::Copied;
+use crate::mirror;
 use crate::observe::Record;
 use crate::worker::Worker;
 
@@ -50,7 +52,9 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
     ) -> Self {
         let sent = record.started();
         let download = Download::new(worker.spare_head());
-        let upload = Upload::new(permitted.head().upgrade.is_some());
+        let route = record.owner.map(|owner| owner.route);
+        let tap = mirror::copy(worker, &permitted, exchange.body(), route);
+        let upload = Upload::new(permitted.head().upgrade.is_some(), tap);
         Self {
             worker,
             permitted,
@@ -126,6 +130,9 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
         loop {
             let meter = self.permitted.body();
             moved |= self.upload.poll(cx, self.exchange, stream, meter, limits.retry_body)?;
+            if let Some(tap) = self.upload.tap.take_if(|tap| tap.is_settled()) {
+                mirror::send(self.worker, &self.permitted, *tap);
+            }
             let held = self.upload.is_held();
             while self.download.state() != State::Ended {
                 match self.download_step(cx, stream, limits) {
@@ -259,6 +266,9 @@ impl<'r, 'p, X: Exchange> Relay<'r, 'p, X> {
 
 impl<X> Drop for Relay<'_, '_, X> {
     fn drop(&mut self) {
+        if self.upload.tap.is_some() {
+            self.worker.metrics.copied(Copied::Unfinished);
+        }
         (self.record.bytes_in, self.record.bytes_out) = (self.upload.bytes, self.download.bytes);
         self.worker.give_back_head(std::mem::take(&mut self.download.head));
     }

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::kept::Kept;
 use crate::hop::GateStream;
 use crate::http::{BodyPart, Exchange};
+use crate::mirror::Tap;
 
 #[derive(Debug, Default)]
 pub(super) struct Upload {
@@ -33,13 +34,15 @@ pub(super) struct Upload {
     /// Bytes of an upgraded connection: no limit, nothing kept.
     raw: bool,
     pub(super) kept: Kept,
+    /// Where the body of a request that is to be copied is kept while it passes.
+    pub(super) tap: Option<Box<Tap>>,
     /// Body bytes so far.
     pub(super) bytes: u64,
 }
 
 impl Upload {
-    pub(super) fn new(upgrade: bool) -> Self {
-        Self { held: upgrade, ..Self::default() }
+    pub(super) fn new(upgrade: bool, tap: Option<Box<Tap>>) -> Self {
+        Self { held: upgrade, tap, ..Self::default() }
     }
 
     /// What to send along with the head, and whether the request ends with it. At the first attempt and at every
@@ -57,6 +60,12 @@ impl Upload {
             let (bytes, ends) = exchange.buffered(most);
             meter.take(bytes.len().saturating_sub(self.counted)).map_err(Failure::Refused)?;
             self.bytes += bytes.len().saturating_sub(self.counted) as u64;
+            if let Some(tap) = &mut self.tap {
+                tap.push(bytes.get(self.counted..).unwrap_or_default());
+                if ends {
+                    tap.end();
+                }
+            }
             self.counted = self.counted.max(bytes.len());
             return Ok((bytes, ends));
         }
@@ -172,13 +181,22 @@ impl Upload {
                 self.counted -= again;
                 self.bytes += (piece.len() - again) as u64;
                 if !self.raw {
+                    if let Some(tap) = &mut self.tap {
+                        tap.push(piece.get(again..).unwrap_or_default());
+                    }
                     meter.take(piece.len() - again).map_err(Failure::Refused)?;
                     self.kept.push(&piece, keep);
                 }
                 self.queue.push_back(piece);
             }
-            BodyPart::Trailers(trailers) => self.trailers = Some(trailers),
-            BodyPart::End => self.ended = true,
+            BodyPart::Trailers(trailers) => {
+                self.trailers = Some(trailers);
+                self.tap.iter_mut().for_each(|tap| tap.spoil());
+            }
+            BodyPart::End => {
+                self.ended = true;
+                self.tap.iter_mut().for_each(|tap| tap.end());
+            }
         }
         Ok(())
     }

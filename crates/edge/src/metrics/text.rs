@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::{
-    BOUNDS, Class, Code, Counter, Counters, Door, Encoding, GateLeft, GateRefusal, HandshakeFailure, Histogram,
+    BOUNDS, Class, Code, Copied, Counter, Counters, Door, Encoding, GateLeft, GateRefusal, HandshakeFailure, Histogram,
     Metrics, Relaxed, Resend, Shed, Way,
 };
 
@@ -76,6 +76,10 @@ impl Metrics {
         let all = Encoding::ALL;
         page.reasons("encoded", "Answers to encode, by what with", all, Encoding::label, |with, all| {
             with.of(&all.encoded)
+        })?;
+        let all = Copied::ALL;
+        page.reasons("copies", "Requests to copy, by what became of the copy", all, Copied::label, |outcome, all| {
+            outcome.of(&all.copied)
         })
     }
 
@@ -152,6 +156,7 @@ impl Page<'_, '_> {
             "connections" => "door",
             "routed" => "way",
             "encoded" => "coding",
+            "copies" => "outcome",
             _ => "reason",
         };
         let mut family = self.family(name, help, MetricType::Counter)?;

@@ -162,6 +162,7 @@ fn full() -> PipelineSpec {
         "split": {
             "to": [{ "workload": WORKLOAD, "weight": 1 }], "sticky": "cookie", "cookie": "__Host-a", "max_age": 60
         },
+        "mirror": { "workload": WORKLOAD, "permille": 10, "methods": ["GET"], "body_bytes": 1024 },
         "headers": { "request": changes, "response": changes, "security": {
             "hsts": 1, "hsts_subdomains": true, "nosniff": true, "frames": "deny", "referrer": "none", "csp": "strict",
             "hide_software": true

@@ -36,7 +36,8 @@ pub(crate) fn is_ours(known: Option<Known>, name: &[u8]) -> bool {
             | known::MEZU_RAY,
         ) => true,
         Some(_) => false,
-        None => fields::is_dropped(name),
+        // From a client the edge lets it through as little as the others.
+        None => fields::is_dropped(name) && name != fields::MIRROR,
     }
 }
 
@@ -346,7 +347,9 @@ mod tests {
         ] {
             assert!(is_ours(Known::lookup(name.as_bytes()), name.as_bytes()), "{name}");
         }
-        for name in ["x-custom", "accept", "cookie", "via", "tracestate", "sec-websocket-protocol", "mezuzah"] {
+        for name in
+            ["x-custom", "accept", "cookie", "via", "tracestate", "sec-websocket-protocol", "mezuzah", "mezu-mirror"]
+        {
             assert!(!is_ours(Known::lookup(name.as_bytes()), name.as_bytes()), "{name}");
         }
     }

@@ -122,6 +122,25 @@ pub struct Hold {
     n: usize,
 }
 
+impl Hold {
+    /// How many bytes.
+    pub fn size(&self) -> usize {
+        self.n
+    }
+
+    /// Keeps what another hold of the same budget has as well.
+    pub fn join(&mut self, mut other: Self) {
+        self.n += std::mem::take(&mut other.n);
+    }
+
+    /// Lets go of so many bytes, or of all.
+    pub fn give_back(&mut self, n: usize) {
+        let n = n.min(self.n);
+        self.n -= n;
+        self.budget.release(n);
+    }
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
         self.budget.release(self.n);

@@ -248,9 +248,9 @@ impl Core {
 
     /// A task is done with a stream: what it did not read is forgotten, what the client still sends is refused.
     pub(super) fn forget(&mut self, key: usize, unfinished: Reason) {
-        let Some(stream) = self.streams.try_remove(key) else { return };
+        let Some(mut stream) = self.streams.try_remove(key) else { return };
         self.credit_connection(stream.buffered());
-        self.close_window(&stream.window, stream.received_all);
+        self.close_window(&mut stream.window, stream.received_all);
         match (stream.sent_all, stream.received_all) {
             (true, true) => self.close(stream.id),
             // The answer is whole; the rest of the request is not wanted (RFC 9113 §8.1).

@@ -26,8 +26,9 @@ pub(super) struct Windows {
     /// What the client may still send on all streams together, and what it has not been told that it may.
     pub(super) left: i64,
     untold: u32,
-    /// What streams that are gone had beyond their beginning: taken back from what is told next.
-    surplus: u32,
+    /// What streams that are gone had beyond their beginning, and the client still has of the connection: taken back
+    /// from what is told next, and reserved until then.
+    surplus: Option<Hold>,
     probe: Option<Probe>,
     skip: u32,
     gap: u32,
@@ -56,7 +57,7 @@ pub(super) struct StreamWindow {
 
 impl Windows {
     pub(super) fn new(size: u32) -> Self {
-        Self { left: i64::from(size), untold: 0, surplus: 0, probe: None, skip: 0, gap: 0, stray: 0 }
+        Self { left: i64::from(size), untold: 0, surplus: None, probe: None, skip: 0, gap: 0, stray: 0 }
     }
 }
 
@@ -106,9 +107,13 @@ impl Core {
         if windows.untold < self.limits.h2_connection_window / 2 {
             return;
         }
-        let back = windows.surplus.min(windows.untold);
-        windows.surplus -= back;
-        let untold = std::mem::take(&mut windows.untold) - back;
+        let mut untold = std::mem::take(&mut windows.untold);
+        if let Some(surplus) = &mut windows.surplus {
+            let back = untold.min(u32::try_from(surplus.size()).unwrap_or(u32::MAX));
+            untold -= back;
+            surplus.give_back(back as usize);
+            windows.surplus.take_if(|surplus| surplus.size() == 0);
+        }
         if untold > 0 {
             windows.left += i64::from(untold);
             frame::window_update(&mut self.out, 0, untold);
@@ -166,8 +171,12 @@ impl Core {
     }
 
     /// A stream is closed for what the client may still send: from here on that is for nobody.
-    pub(super) fn close_window(&mut self, window: &StreamWindow, received_all: bool) {
-        self.windows.surplus += window.size - self.limits.h2_stream_window.min(window.size);
+    pub(super) fn close_window(&mut self, window: &mut StreamWindow, received_all: bool) {
+        match (&mut self.windows.surplus, window.hold.take()) {
+            (Some(surplus), Some(hold)) => surplus.join(hold),
+            (surplus @ None, hold) => *surplus = hold,
+            (Some(_), None) => {}
+        }
         if !received_all {
             self.windows.stray += u64::try_from(window.left).unwrap_or(0);
         }

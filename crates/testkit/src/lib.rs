@@ -15,6 +15,7 @@
 
 pub mod client;
 pub mod http1;
+pub mod killed;
 pub mod peers;
 pub mod postgres;
 pub mod process;

@@ -3,10 +3,9 @@
 //! `MEZU_KILLS=200 cargo test -p mezu-store --lib crash -- --nocapture` is the long form.
 #![allow(clippy::print_stdout)]
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use mezu_testkit::killed;
 use sqlx::migrate::Migrator;
 
 use super::*;
@@ -15,7 +14,7 @@ const URL: &str = "MEZU_CRASH_URL";
 const FROM: &str = "MEZU_CRASH_FROM";
 
 fn kills() -> usize {
-    std::env::var("MEZU_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
+    killed::kills(10)
 }
 
 fn host(n: usize) -> Hostname {
@@ -40,31 +39,8 @@ async fn child() {
 
 /// Starts the writer, kills it so long after it has begun, and tells what it has acknowledged.
 fn kill_a_writer(url: &str, from: usize, after: Duration) -> Vec<usize> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "tests::crash::child", "--ignored", "--nocapture"])
-        .env(URL, url)
-        .env(FROM, from.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while line != "go\n" {
-        line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "the writer has ended by itself");
-    }
-    wait(after);
-    child.kill().unwrap();
-    assert!(child.wait().unwrap().code().is_none(), "the writer has ended by itself");
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    rest.lines().filter_map(|line| line.strip_prefix("ack ")?.parse().ok()).collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the moment of the kill is the experiment: nothing is waited for")]
-fn wait(time: Duration) {
-    std::thread::sleep(time);
+    let said = killed::run_and_kill("tests::crash::child", &[(URL, url), (FROM, &from.to_string())], after);
+    said.iter().filter_map(|line| line.strip_prefix("ack ")?.parse().ok()).collect()
 }
 
 fn random(most: Duration) -> Duration {

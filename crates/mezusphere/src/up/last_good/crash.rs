@@ -3,12 +3,11 @@
 //! `MEZU_KILLS=200 cargo test -p mezusphere --lib last_good -- --nocapture` is the long form.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mezu_model::OrgId;
 use mezu_snapshot::{OrgEntry, Parts};
+use mezu_testkit::killed;
 
 use super::*;
 
@@ -16,7 +15,7 @@ const DIRECTORY: &str = "MEZU_CRASH_SNAPSHOTS";
 const FROM: &str = "MEZU_CRASH_FROM";
 
 fn kills() -> usize {
-    std::env::var("MEZU_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+    killed::kills(20)
 }
 
 /// The one that is killed: run by the test below, in a process of its own. It says what it has saved.
@@ -45,31 +44,9 @@ fn child() {
 
 /// Lets it save for a while; the last generation that it said it had saved.
 fn kill_one(directory: &Path, from: u64, after: Duration) -> u64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "up::last_good::crash::child", "--ignored", "--nocapture"])
-        .env(DIRECTORY, directory)
-        .env(FROM, from.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while line != "go\n" {
-        line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "it has ended by itself");
-    }
-    wait(after);
-    child.kill().unwrap();
-    assert!(child.wait().unwrap().code().is_none(), "it has ended by itself");
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    rest.lines().rev().find_map(|line| line.strip_prefix("saved ")?.parse().ok()).unwrap_or(from)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the moment of the kill is the experiment: nothing is waited for")]
-fn wait(time: Duration) {
-    std::thread::sleep(time);
+    let variables = [(DIRECTORY, directory.to_str().unwrap()), (FROM, &from.to_string())];
+    let said = killed::run_and_kill("up::last_good::crash::child", &variables, after);
+    said.iter().rev().find_map(|line| line.strip_prefix("saved ")?.parse().ok()).unwrap_or(from)
 }
 
 #[test]

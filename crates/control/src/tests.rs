@@ -2,6 +2,7 @@
 
 mod document;
 mod lasting;
+mod lists;
 mod machines;
 mod org;
 mod people;

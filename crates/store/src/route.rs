@@ -1,5 +1,7 @@
 //! Routes: what leads where.
 
+mod list;
+
 use mezu_model::{Hostname, OrgId, RouteId, WorkloadId};
 use mezu_policy::PipelineSpec;
 use mezu_snapshot::{Matcher, PathRule, RouteEntry, limits};
@@ -9,7 +11,7 @@ use crate::db::{Row, Tx};
 use crate::error::OrTaken as _;
 use crate::hostname::{self, HostState};
 use crate::page::{Page, Slice};
-use crate::value::{args, to_json};
+use crate::value::{Value, args, to_json};
 use crate::{Micros, StoreError};
 
 /// What a route says.
@@ -140,18 +142,7 @@ impl Change {
         self.workload(org, spec.workload).await?;
         let tx = self.heard_of(id);
         hostname::claim(tx, org, &spec.host, HostState::Used, at).await?;
-        let args = args![
-            org,
-            id,
-            &spec.host,
-            &spec.path,
-            to_json("matcher", &spec.matcher)?,
-            spec.rank,
-            spec.enabled,
-            spec.workload,
-            to_json("pipeline", &spec.pipeline)?,
-        ];
-        tx.run(SQL, args).await.or_taken(|| taken(&spec))?;
+        write(tx, SQL, args![org, id].into(), &spec).await?;
         if before.host != spec.host {
             hostname::release_unused(tx, &before.host, at).await?;
         }
@@ -199,26 +190,23 @@ fn to_entry(row: &Row) -> Result<RouteEntry, StoreError> {
 
 /// Claims the hostname for the org, then stores the route.
 pub(crate) async fn insert(change: &mut Change, org: OrgId, id: RouteId, spec: &RouteSpec) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO routes (id, org_id, host, path, matcher, rank, enabled, workload_id, pipeline, \
-        created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str = "INSERT INTO routes (org_id, id, created_at, host, path, matcher, rank, enabled, workload_id, \
+        pipeline) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let now = change.at();
     let count = within_limits(change, org).await?;
     let tx = change.heard_of(id);
     hostname::claim(tx, org, &spec.host, HostState::Used, now).await?;
-    let args = args![
-        id,
-        org,
-        &spec.host,
-        &spec.path,
-        to_json("matcher", &spec.matcher)?,
-        spec.rank,
-        spec.enabled,
-        spec.workload,
-        to_json("pipeline", &spec.pipeline)?,
-        now,
-    ];
-    tx.run(SQL, args).await.or_taken(|| taken(spec))?;
+    write(tx, SQL, args![org, id, now].into(), spec).await?;
     change.routes = Some(count);
+    Ok(())
+}
+
+/// Runs a statement whose last arguments are what a route says.
+async fn write(tx: &mut Tx, sql: &'static str, mut all: Vec<Value>, spec: &RouteSpec) -> Result<(), StoreError> {
+    let RouteSpec { host, path, matcher, rank, enabled, workload, pipeline } = spec;
+    let (matcher, pipeline) = (to_json("matcher", matcher)?, to_json("pipeline", pipeline)?);
+    all.extend(args![host, path, matcher, *rank, *enabled, *workload, pipeline]);
+    tx.run(sql, all).await.or_taken(|| taken(spec))?;
     Ok(())
 }
 

@@ -1,59 +1,25 @@
 //! Routes. Each change of one is a publish of its own, so that it can be taken back like any other.
 
+mod list;
 mod order;
 mod spec;
 
 use std::collections::HashMap;
 
 use mezu_api::draft::{RouteDelete, RouteOp, RoutePut};
-use mezu_api::route::{Placed, Route, RouteSpec};
-use mezu_api::{Code, Page};
+use mezu_api::route::{Route, RouteSpec};
 use mezu_model::{Label, RouteId, WorkloadId};
-use mezu_store::{RouteFilter, Slice, View};
+use mezu_snapshot::PathRule;
+use mezu_store::View;
 
 use super::publish::{self, Making};
 use super::{seen, time};
 use crate::auth::OrgScope;
 use crate::{Answer, Control, Refused, Reply};
 
+pub(crate) use list::list;
 pub(crate) use order::{entry, shadows};
 pub(crate) use spec::{resolve, said};
-
-/// The routes of the org, by host, and within a host in the order in which the edge asks them.
-pub(crate) async fn list(
-    control: &Control,
-    scope: &OrgScope,
-    filter: &RouteFilter,
-    slice: &Slice,
-) -> Answer<Page<Placed>> {
-    let mut view = control.view().await?;
-    // The order of a host needs all of its routes, whatever the filter says of workloads.
-    let whole = RouteFilter { host: filter.host.clone(), workload: None };
-    let routes = every!(part, view.routes(scope.org(), &whole, &part));
-    let names = names(scope, &mut view).await?;
-    drop(view);
-    let mut placed = order::placed(&routes);
-    placed.retain(|one| filter.workload.is_none_or(|workload| one.route.workload == workload));
-    let after = match &slice.after {
-        Some(cursor) => {
-            let lost = || Refused::new(Code::Invalid, "the route at which the list was left is gone; begin again");
-            placed.iter().position(|one| one.route.id.to_string() == *cursor).ok_or_else(lost)? + 1
-        }
-        None => 0,
-    };
-    let limit = usize::from(slice.limit);
-    let part: Vec<_> = placed.iter().skip(after).take(limit).collect();
-    let next = if placed.len() > after + limit { part.last().map(|one| one.route.id.to_string()) } else { None };
-    let item = |one: &&order::Place<'_>| {
-        let name = names.get(&one.route.workload)?.clone();
-        Some(Placed {
-            route: show(control, one.route.clone(), name, one.shadowed_by),
-            place: one.place,
-            reason: one.reason.clone(),
-        })
-    };
-    Ok(Reply::ok(Page { items: part.iter().filter_map(item).collect(), next }))
-}
 
 /// A route.
 pub(crate) async fn read(control: &Control, scope: &OrgScope, id: RouteId) -> Answer<Route> {
@@ -124,10 +90,15 @@ pub(crate) async fn names(scope: &OrgScope, view: &mut View) -> Result<HashMap<W
 
 async fn shown(control: &Control, view: &mut View, route: mezu_store::Route) -> Result<Route, Refused> {
     let name = view.workload(route.org, route.workload).await?.name;
-    let filter = RouteFilter { host: Some(route.host.clone()), workload: None };
-    let all = every!(slice, view.routes(route.org, &filter, &slice));
-    let shadowed_by = shadows(&all).get(&route.id).copied();
+    let rivals = view.route_rivals(route.org, &route.host, beginning(&route.path)).await?;
+    let shadowed_by = order::hidden(&rivals).get(&route.id).copied();
     Ok(show(control, route, name, shadowed_by))
+}
+
+/// The segments before the first capture: whatever takes the same paths begins with them too.
+fn beginning(path: &PathRule) -> &str {
+    let text = path.path();
+    text.split_once('{').map_or(text, |(before, _)| before).trim_end_matches('/')
 }
 
 fn show(control: &Control, route: mezu_store::Route, workload: Label, shadowed_by: Option<RouteId>) -> Route {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mezu_api::workload::{NewWorkload, Workload, WorkloadPatch};
 use mezu_api::{Code, Page};
 use mezu_model::{Label, WorkloadId};
-use mezu_store::{RouteFilter, Slice, View};
+use mezu_store::{Slice, View};
 
 use super::{seen, time};
 use crate::auth::OrgScope;
@@ -22,26 +22,30 @@ pub(crate) async fn list(
     slice: &Slice,
 ) -> Answer<Page<Workload>> {
     let mut view = control.view().await?;
-    let mut urls = urls(control, scope, &mut view).await?;
-    let mut items = Vec::new();
+    let mut found = Vec::new();
     let mut from = slice.clone();
     // The filter is looked at here: a part is filled up from as many parts of the store's as it takes.
-    loop {
+    let next = 'fill: loop {
         let page = view.workloads(scope.org(), &from).await?;
         let has = |one: &mezu_store::Workload| labels.iter().all(|(name, value)| one.labels.get(name) == Some(value));
         for one in page.items.into_iter().filter(has) {
-            if items.len() == usize::from(slice.limit) {
-                let next = items.last().map(|last: &Workload| last.id.to_string());
-                return Ok(Reply::ok(Page { items, next }));
+            if found.len() == usize::from(slice.limit) {
+                break 'fill found.last().map(|last: &mezu_store::Workload| last.id.to_string());
             }
-            let urls = urls.remove(&one.id).unwrap_or_default();
-            items.push(show(control, one, urls));
+            found.push(one);
         }
         match page.next {
             Some(next) => from.after = Some(next),
-            None => return Ok(Reply::ok(Page { items, next: None })),
+            None => break None,
         }
-    }
+    };
+    let ids: Vec<WorkloadId> = found.iter().map(|one| one.id).collect();
+    let mut urls = urls(control, scope, &mut view, &ids).await?;
+    let items = found.into_iter().map(|one| {
+        let urls = urls.remove(&one.id).unwrap_or_default();
+        show(control, one, urls)
+    });
+    Ok(Reply::ok(Page { items: items.collect(), next }))
 }
 
 /// A workload.
@@ -95,10 +99,8 @@ pub(crate) async fn delete(
     let mut change = control.change().await?;
     let old = change.workload(scope.org(), id).await?;
     let before = shown(control, scope, &mut change, old).await?;
-    let routes = every!(slice, change.routes(scope.org(), &RouteFilter::default(), &slice));
     // Routes that lead to it by their split stay, and would lead to nothing.
-    let uses = |route: &&mezu_store::Route| route.workload != id && route.pipeline.workloads().any(|one| one == id);
-    if let Some(route) = routes.iter().find(uses) {
+    if let Some(route) = change.routes_naming(scope.org(), id).await?.first() {
         let detail = format!("the capabilities of the route for {}{} still name the workload", route.host, route.path);
         return Err(Refused::new(Code::InUse, detail));
     }
@@ -127,22 +129,20 @@ async fn shown(
     view: &mut View,
     one: mezu_store::Workload,
 ) -> Result<Workload, Refused> {
-    let filter = RouteFilter { workload: Some(one.id), ..RouteFilter::default() };
-    let routes = every!(slice, view.routes(scope.org(), &filter, &slice));
-    let urls = routes.iter().map(|route| control.edge().url(&route.host, route.path.path())).collect();
+    let urls = urls(control, scope, view, &[one.id]).await?.remove(&one.id).unwrap_or_default();
     Ok(show(control, one, urls))
 }
 
-/// The URLs of all workloads of the org.
+/// The URLs of workloads of the org.
 async fn urls(
     control: &Control,
     scope: &OrgScope,
     view: &mut View,
+    workloads: &[WorkloadId],
 ) -> Result<BTreeMap<WorkloadId, Vec<String>>, Refused> {
-    let routes = every!(slice, view.routes(scope.org(), &RouteFilter::default(), &slice));
     let mut urls: BTreeMap<WorkloadId, Vec<String>> = BTreeMap::new();
-    for route in &routes {
-        urls.entry(route.workload).or_default().push(control.edge().url(&route.host, route.path.path()));
+    for (workload, host, path) in view.places_of(scope.org(), workloads).await? {
+        urls.entry(workload).or_default().push(control.edge().url(&host, path.path()));
     }
     Ok(urls)
 }

@@ -8,26 +8,24 @@ use mezu_store::Route;
 
 /// A route in its place.
 pub(super) struct Place<'a> {
-    pub(super) route: &'a Route,
+    pub(super) route: &'a RouteEntry,
     pub(super) place: u64,
     pub(super) reason: String,
     pub(super) shadowed_by: Option<RouteId>,
 }
 
 /// Routes by host, and within a host in the edge's order. All routes of each host must be there.
-pub(super) fn placed(routes: &[Route]) -> Vec<Place<'_>> {
-    let entries: Vec<RouteEntry> = routes.iter().map(entry).collect();
-    let mut sorted: Vec<(&Route, &RouteEntry)> = routes.iter().zip(&entries).collect();
-    sorted.sort_by_cached_key(|(_, entry)| (&entry.host, entry.order()));
+pub(super) fn placed(routes: &[RouteEntry]) -> Vec<Place<'_>> {
+    let mut sorted: Vec<&RouteEntry> = routes.iter().collect();
+    sorted.sort_by_cached_key(|route| (&route.host, route.order()));
     let mut all = Vec::with_capacity(sorted.len());
-    for host in sorted.chunk_by(|(a, _), (b, _)| a.host == b.host) {
-        let hidden = shadowed(host.iter().map(|(_, entry)| *entry));
-        let hidden: HashMap<RouteId, RouteId> = hidden.into_iter().map(|one| (one.route, one.by)).collect();
+    for host in sorted.chunk_by(|a, b| a.host == b.host) {
+        let hidden = hidden(host.iter().copied());
         let mut before = None;
-        for (place, (route, entry)) in (1..).zip(host) {
+        for (place, route) in (1..).zip(host.iter().copied()) {
             let shadowed_by = hidden.get(&route.id).copied();
-            all.push(Place { route, place, reason: reason(entry, before), shadowed_by });
-            before = Some(*entry);
+            all.push(Place { route, place, reason: reason(route, before), shadowed_by });
+            before = Some(route);
         }
     }
     all
@@ -36,7 +34,12 @@ pub(super) fn placed(routes: &[Route]) -> Vec<Place<'_>> {
 /// The routes of one host that are never reached, and by which other each.
 pub(crate) fn shadows(routes: &[Route]) -> HashMap<RouteId, RouteId> {
     let entries: Vec<RouteEntry> = routes.iter().map(entry).collect();
-    shadowed(&entries).into_iter().map(|one| (one.route, one.by)).collect()
+    hidden(&entries)
+}
+
+/// The same of entries; of what may stand before a route, it is enough.
+pub(super) fn hidden<'a>(routes: impl IntoIterator<Item = &'a RouteEntry>) -> HashMap<RouteId, RouteId> {
+    shadowed(routes).into_iter().map(|one| (one.route, one.by)).collect()
 }
 
 /// A route as an edge gets it.

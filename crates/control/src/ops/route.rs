@@ -103,8 +103,7 @@ fn beginning(path: &PathRule) -> &str {
 
 fn show(control: &Control, route: mezu_store::Route, workload: Label, shadowed_by: Option<RouteId>) -> Route {
     let url = control.edge().url(&route.host, route.path.path());
-    let hidden =
-        shadowed_by.map(|by| format!("it is never reached: the route {by} takes all of its requests before it"));
+    let hidden = shadowed_by.map(|by| format!("never reached: the route {by} takes all of its requests before it"));
     let warnings: Vec<String> = [control.edge().warning(&route.host), hidden].into_iter().flatten().collect();
     let warning = Some(warnings.join("; ")).filter(|text| !text.is_empty());
     let (id, workload_id, created_at, version) = (route.id, route.workload, time(route.created_at), route.version);

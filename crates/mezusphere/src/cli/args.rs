@@ -5,6 +5,7 @@ mod connect;
 mod machine;
 mod people;
 mod route;
+mod trace;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -22,11 +23,16 @@ use super::duration;
 use super::store::StoreArg;
 use crate::up::HttpWish;
 
-pub(super) use change::{ApplyArgs, DraftArgs, DraftCommand, PublishArgs, PublishCommand, StoreArgs};
+pub(super) use change::{ApplyArgs, DiffArgs, DraftArgs, DraftCommand, PublishArgs, PublishCommand, StoreArgs, When};
 pub(super) use connect::{ClientArgs, DataArg};
-pub(super) use machine::{HostnameArgs, HostnameCommand, KeyArgs, KeyCommand, WorkloadArgs, WorkloadCommand};
-pub(super) use people::{AuditArgs, AuditCommand, MemberArgs, MemberCommand, OrgArgs, OrgCommand};
-pub(super) use route::{RouteArgs, RouteCommand};
+pub(super) use machine::{
+    AccountArgs, AccountCommand, HostnameArgs, HostnameCommand, KeyArgs, KeyCommand, WorkloadArgs, WorkloadCommand,
+};
+pub(super) use people::{
+    AuditArgs, AuditCommand, LoginArgs, LogoutArgs, MemberArgs, MemberCommand, OrgArgs, OrgCommand,
+};
+pub(super) use route::{AddArgs, MatchFlags, RouteArgs, RouteCommand, SetArgs, StageFlags};
+pub(super) use trace::{RequestsArgs, TryArgs, WhyArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -40,8 +46,11 @@ Examples:
   mezusphere status                               how the running instance is
   mezusphere key create --name laptop             a key for another machine
   mezusphere route add shop.example.com --workload shop
+  mezusphere try GET https://shop.example.com/    what would become of a request, and why
+  mezusphere login https://console.example.com    ask an instance elsewhere
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no running instance was reached.";
+Which instance is asked: --api, else --data, else that of `mezusphere login`, else the one on this machine.
+Exit codes: 0 done; 1 refused, failed, or (diff) different; 2 wrong usage; 3 no running instance was reached.";
 
 /// Put what runs on your machine on the internet, through an edge of your own.
 #[derive(Debug, Parser)]
@@ -55,8 +64,19 @@ pub struct Cli {
 pub enum Command {
     /// Start an instance: edge, control and store in one process
     Up(Box<UpArgs>),
+    /// Sign in to an instance elsewhere; all commands ask it from then on
+    Login(LoginArgs),
+    /// Forget the login, and revoke its token
+    Logout(LogoutArgs),
+    /// See which instance the commands ask, and as whom
+    Whoami {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
     /// Make, list and revoke the keys with which a Warpgate connects
     Key(KeyArgs),
+    /// Make service accounts for machines, and say which workloads they may serve and from where
+    Account(AccountArgs),
     /// Say which hostname and path leads to which workload
     Route(RouteArgs),
     /// Make, list and label the workloads, and see whether they are online
@@ -72,12 +92,18 @@ pub enum Command {
         #[command(flatten)]
         client: ClientArgs,
     },
-    /// Look at drafts, publish them or throw them away
+    /// Write changes down, look at them, and publish them together, now or later
     Draft(DraftArgs),
     /// Make, list and rename orgs
     Org(OrgArgs),
     /// Invite members, list them, and give them roles
     Member(MemberArgs),
+    /// Say what would become of a request: each stage's verdict, and the answer. Nothing is sent
+    Try(TryArgs),
+    /// Say what became of a request, by the ray id on its answer
+    Why(WhyArgs),
+    /// List the latest requests, as far as the edge remembers
+    Requests(RequestsArgs),
     /// Read the audit log, and prove that it is whole
     Audit(AuditArgs),
     /// See how the running instance is
@@ -87,6 +113,8 @@ pub enum Command {
         #[command(flatten)]
         client: ClientArgs,
     },
+    /// Show how the configuration of an org differs from a text; exit code 1 if it does
+    Diff(DiffArgs),
     /// Make the configuration of an org what a text says, as `export` prints it
     Apply(ApplyArgs),
     /// Write all that the store holds into a new file, while the instance runs

@@ -1,28 +1,20 @@
-//! Asks a running instance over its local socket.
+//! Asks an instance: the API's paths and types over whichever way leads there.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper::{HeaderMap, Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
-use mezu_api::{Page, paths};
+use hyper::{Method, header};
+use mezu_api::{Page, Problem, paths};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use tokio::net::UnixStream;
 
 use mezu_model::Label;
 
 use super::args::ClientArgs;
+use super::credential::Credential;
 use super::out::Failure;
+use super::way::{Asked, Way};
 use crate::api;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Why a change is not served yet.
-const LATE: &str = "mezu-late";
-const ANSWER: usize = 256 * 1024 * 1024;
+/// Names a token, for who keeps no login.
+pub(super) const TOKEN: &str = "MEZUSPHERE_TOKEN";
 
 /// Runs a command's future on a small runtime.
 ///
@@ -32,40 +24,90 @@ pub(super) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Re
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }
 
-/// The instance of a data directory.
-#[derive(Debug)]
+/// Somebody who asks an instance.
 pub(super) struct Client {
-    socket: PathBuf,
+    way: Way,
+    token: Option<String>,
     org: Option<Label>,
 }
 
 impl Client {
-    pub(super) fn new(args: &ClientArgs) -> Self {
-        Self { socket: args.data.directory().join(api::SOCKET), org: args.org.clone() }
+    /// The instance that the flags and the environment name: an address, else a data directory, else the one of the
+    /// login, else the one in the usual place on this machine.
+    ///
+    /// # Errors
+    /// When a remote one is named and nothing says who asks, or the login cannot be read.
+    pub(super) fn new(args: &ClientArgs) -> Result<Self, Failure> {
+        let socket = || Way::Socket(args.data.directory().join(api::SOCKET));
+        let local = |way| Self { way, token: None, org: args.org.clone() };
+        if args.api.is_none() && args.data.data.is_some() {
+            return Ok(local(socket()));
+        }
+        let kept = Credential::load()?;
+        let Some(url) = args.api.as_ref() else {
+            let Some(kept) = kept else { return Ok(local(socket())) };
+            let odd = |_| Failure::Refused("the login is damaged; run `mezusphere login` again".into());
+            let url = kept.api.parse().map_err(odd)?;
+            let way = Way::Remote { url, ca: args.ca.clone().or(kept.ca) };
+            let token = from_environment().unwrap_or(kept.token);
+            return Ok(Self { way, token: Some(token), org: args.org.clone().or(Some(kept.org)) });
+        };
+        let kept = kept.filter(|kept| kept.api == url.to_string());
+        let (known, org, ca) = kept.map_or((None, None, None), |kept| (Some(kept.token), Some(kept.org), kept.ca));
+        let none = || {
+            let detail =
+                format!("nothing says who asks {url}: run `mezusphere login {url}`, or set {TOKEN} to a token");
+            Failure::Refused(detail)
+        };
+        let token = from_environment().or(known).ok_or_else(none)?;
+        let way = Way::Remote { url: url.clone(), ca: args.ca.clone().or(ca) };
+        Ok(Self { way, token: Some(token), org: args.org.clone().or(org) })
+    }
+
+    /// Somebody with a token at an address.
+    pub(super) fn with_token(way: Way, token: String, org: Option<Label>) -> Self {
+        Self { way, token: Some(token), org }
+    }
+
+    /// Where it asks.
+    pub(super) fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// Whether it asks as the operator of the machine.
+    pub(super) fn is_operator(&self) -> bool {
+        matches!(self.way, Way::Socket(_))
     }
 
     /// # Errors
     /// What the instance refuses, or that it was not reached.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.ask(Method::GET, path, None::<&()>).await
+        self.ask(Method::GET, path, None::<&()>, None).await
     }
 
     /// # Errors
     /// What the instance refuses, or that it was not reached.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
-        self.ask(Method::POST, path, Some(body)).await
+        self.ask(Method::POST, path, Some(body), None).await
     }
 
     /// # Errors
     /// What the instance refuses, or that it was not reached.
     pub(super) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
-        self.ask(Method::PATCH, path, Some(body)).await
+        self.ask(Method::PATCH, path, Some(body), None).await
     }
 
+    /// Replaces what has this version; a newer one is left alone.
+    ///
     /// # Errors
     /// What the instance refuses, or that it was not reached.
-    pub(super) async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
-        self.ask(Method::PUT, path, Some(body)).await
+    pub(super) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        version: i64,
+    ) -> Result<T, Failure> {
+        self.ask(Method::PUT, path, Some(body), Some(version)).await
     }
 
     /// Asks for something to be done that needs no further words.
@@ -73,7 +115,13 @@ impl Client {
     /// # Errors
     /// What the instance refuses, or that it was not reached.
     pub(super) async fn order<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.ask(Method::POST, path, None::<&()>).await
+        self.ask(Method::POST, path, None::<&()>, None).await
+    }
+
+    /// # Errors
+    /// What the instance refuses, or that it was not reached.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.ask(Method::DELETE, path, None::<&()>, None).await
     }
 
     /// All of a list, part by part. `path` may have a query.
@@ -117,74 +165,59 @@ impl Client {
         Ok(format!("{}/orgs/{name}{below}", paths::BASE))
     }
 
-    /// # Errors
-    /// What the instance refuses, or that it was not reached.
-    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
-        self.ask(Method::DELETE, path, None::<&()>).await
-    }
-
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
+        version: Option<i64>,
     ) -> Result<T, Failure> {
         let body = body.map(serde_json::to_vec).transpose().map_err(std::io::Error::other)?.unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "mezusphere")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(std::io::Error::other)?;
-        let (status, headers, answer) = tokio::time::timeout(PATIENCE, self.exchange(request))
-            .await
-            .map_err(|_| Failure::NotReached(format!("the instance did not answer in {} s", PATIENCE.as_secs())))??;
-        if status.is_success() {
-            if let Some(late) = headers.get(LATE).and_then(|late| late.to_str().ok()) {
-                super::out::note(format_args!("warning: it is stored and not served yet: {late}"));
+        let mut headers = vec![(header::CONTENT_TYPE, "application/json".to_string())];
+        headers.extend(self.token.as_ref().map(|token| (header::AUTHORIZATION, format!("Bearer {token}"))));
+        headers.extend(version.map(|version| (header::IF_MATCH, format!("\"{version}\""))));
+        let got = self.way.ask(Asked { method, path: path.to_string(), headers, body }).await?;
+        if got.status.is_success() {
+            if let Some(late) = got.headers.get(paths::LATE).and_then(|late| late.to_str().ok()) {
+                super::out::warn(format_args!("it is stored and not served yet: {late}"));
             }
-            let told = serde_json::from_slice(if answer.is_empty() { b"null" } else { &answer });
-            return told.map_err(|_| Failure::Refused("the instance is of another version: stop and start it".into()));
+            return read(&self.way, &got.body);
         }
-        let problem: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        let text = |field: &str| problem.get(field).and_then(Value::as_str);
-        Err(Failure::Refused(match (text("detail"), text("pointer").filter(|pointer| !pointer.is_empty())) {
-            (Some(detail), Some(pointer)) => format!("{pointer}: {detail}"),
-            (Some(detail), None) => detail.to_string(),
-            (None, _) => format!("the instance answered {status}"),
-        }))
+        Err(self.refusal(problem(&self.way, got.status, &got.body)))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, HeaderMap, Bytes), Failure> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.not_reached(&error))?;
-        let lost = |error: &dyn std::fmt::Display| Failure::NotReached(format!("the instance went away: {error}"));
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| lost(&error))?;
-        let answer = async {
-            let answer = sender.send_request(request).await.map_err(|error| lost(&error))?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            let body = Limited::new(answer.into_body(), ANSWER).collect().await.map_err(|error| lost(&error))?;
-            Ok((status, headers, body.to_bytes()))
-        };
-        tokio::pin!(answer);
-        // The connection makes no progress by itself; it is driven beside the question.
-        tokio::select! {
-            answer = &mut answer => answer,
-            _ = connection => answer.await,
+    fn refusal(&self, mut failure: Failure) -> Failure {
+        if let (Failure::Problem(problem), Way::Remote { url, .. }) = (&mut failure, &self.way)
+            && problem.code == "unauthenticated"
+        {
+            problem.detail = format!("{url} does not know this token (any more): run `mezusphere login {url}`");
         }
+        failure
     }
+}
 
-    fn not_reached(&self, error: &std::io::Error) -> Failure {
-        use std::io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
-        let directory = self.socket.parent().unwrap_or(&self.socket).display();
-        Failure::NotReached(match error.kind() {
-            NotFound | ConnectionRefused => format!(
-                "no instance runs with the data directory {directory}\n       start one with `mezusphere up`, or name \
-                 its directory with --data"
-            ),
-            PermissionDenied => format!("{directory} belongs to another user; run this command as that user"),
-            _ => format!("cannot reach the instance at {}: {error}", self.socket.display()),
+/// An answer of that type.
+///
+/// # Errors
+/// When it is another.
+pub(super) fn read<T: DeserializeOwned>(way: &Way, body: &[u8]) -> Result<T, Failure> {
+    let told = serde_json::from_slice(if body.is_empty() { b"null" } else { body });
+    told.map_err(|_| {
+        Failure::Refused(match way {
+            Way::Socket(_) => "the instance is of another version: stop and start it".into(),
+            Way::Remote { url, .. } => format!("{url} is no Mezusphere of this version"),
         })
+    })
+}
+
+/// What a refusal says.
+pub(super) fn problem(way: &Way, status: hyper::StatusCode, body: &[u8]) -> Failure {
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) => Failure::Problem(Box::new(problem)),
+        Err(_) => Failure::Refused(format!("{way} answered {status}, and not as a Mezusphere does")),
     }
+}
+
+fn from_environment() -> Option<String> {
+    std::env::var(TOKEN).ok().map(|token| token.trim().to_string()).filter(|token| !token.is_empty())
 }

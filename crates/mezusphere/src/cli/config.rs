@@ -1,7 +1,8 @@
-//! `mezusphere export` and `apply`: the configuration of an org as one text that can be reviewed.
+//! `mezusphere export`, `diff` and `apply`: the configuration of an org as one text that can be reviewed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use mezu_api::account::{Account, AccountSpec};
 use mezu_api::draft::{Changed, Draft, DraftSpec, RouteDelete, RouteOp, RoutePut};
@@ -12,8 +13,10 @@ use mezu_model::{Hostname, Label, RouteId};
 use owo_colors::OwoColorize as _;
 use serde::{Deserialize, Serialize};
 
-use super::args::{ApplyArgs, ClientArgs};
+use super::args::{ApplyArgs, ClientArgs, DiffArgs};
+
 use super::client::Client;
+use super::input;
 use super::out::{self, Failure};
 use super::publish::print;
 
@@ -57,7 +60,7 @@ struct Plan {
 
 /// `mezusphere export`.
 pub(super) async fn export(client: ClientArgs) -> Result<(), Failure> {
-    let There { hostnames, accounts, routes } = there(&Client::new(&client)).await?;
+    let There { hostnames, accounts, routes } = there(&Client::new(&client)?).await?;
     let accounts = accounts.into_values().map(spec).collect();
     let routes = routes.into_iter().map(|(_, _, route)| route).collect();
     let config = Config { version: FORM, hostnames, accounts, routes };
@@ -67,12 +70,21 @@ pub(super) async fn export(client: ClientArgs) -> Result<(), Failure> {
     out::text(&written(&config)?)
 }
 
+/// `mezusphere diff`.
+pub(super) async fn diff(args: DiffArgs) -> Result<(), Failure> {
+    let plan = plan(&wanted(&args.file)?, &there(&Client::new(&args.client)?).await?);
+    if args.client.json {
+        out::json(&plan)?;
+    } else {
+        show(&plan)?;
+    }
+    if plan == Plan::default() { Ok(()) } else { Err(Failure::Different) }
+}
+
 /// `mezusphere apply`.
 pub(super) async fn apply(args: ApplyArgs) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|error| Failure::Refused(format!("cannot read {}: {error}", args.file.display())))?;
-    let config = read(&text).map_err(|error| Failure::Refused(format!("{}: {error}", args.file.display())))?;
-    let client = Client::new(&args.client);
+    let config = wanted(&args.file)?;
+    let client = Client::new(&args.client)?;
     let there = there(&client).await?;
     let plan = plan(&config, &there);
     if args.client.json {
@@ -80,9 +92,50 @@ pub(super) async fn apply(args: ApplyArgs) -> Result<(), Failure> {
     } else {
         show(&plan)?;
     }
-    if args.dry_run {
+    if args.dry_run || plan == Plan::default() || !may_go_on(&args)? {
         return Ok(());
     }
+    let published = make(&client, &args.file, plan, &there).await?;
+    if args.client.json {
+        return Ok(());
+    }
+    match published {
+        Some(publish) => out::note(format_args!("Published; `mezusphere undo {}` takes it back.", publish.id)),
+        None => out::note("Done."),
+    }
+    Ok(())
+}
+
+/// The changes of routes that would make them what a text says. What else it says is told to be left out.
+pub(super) async fn ops(client: &Client, file: &Path) -> Result<Vec<RouteOp>, Failure> {
+    let plan = plan(&wanted(file)?, &there(client).await?);
+    if !(plan.claim.is_empty() && plan.make.is_empty() && plan.change.is_empty()) {
+        out::warn("a draft holds changes of routes alone; `mezusphere apply` makes those of hostnames and accounts");
+    }
+    Ok(plan.ops)
+}
+
+fn wanted(file: &Path) -> Result<Config, Failure> {
+    read(&input::text(file)?).map_err(|error| Failure::Refused(format!("{}: {error}", input::named(file))))
+}
+
+/// Whether somebody wants this to be done.
+fn may_go_on(args: &ApplyArgs) -> Result<bool, Failure> {
+    if args.yes {
+        return Ok(true);
+    }
+    if !input::is_asked() || input::is_stdin(&args.file) {
+        let detail = "nobody can be asked whether to go ahead: say --yes, or --dry-run to look only";
+        return Err(Failure::Usage(detail.into()));
+    }
+    let goes_on = input::confirm("\nGo ahead?")?;
+    if !goes_on {
+        out::note("Nothing was changed.");
+    }
+    Ok(goes_on)
+}
+
+async fn make(client: &Client, file: &Path, plan: Plan, there: &There) -> Result<Option<Publish>, Failure> {
     for name in plan.claim {
         client.post::<Host>(&client.org("/hostnames").await?, &NewHostname { name }).await?;
     }
@@ -91,28 +144,22 @@ pub(super) async fn apply(args: ApplyArgs) -> Result<(), Failure> {
     }
     for spec in plan.change {
         let Some(account) = there.accounts.get(&spec.name) else { continue };
-        client.put::<Account>(&client.org(&format!("/accounts/{}", account.id)).await?, &spec).await?;
+        let path = client.org(&format!("/accounts/{}", account.id)).await?;
+        client.put::<Account>(&path, &spec, account.version).await?;
     }
     if plan.ops.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let name = args.file.file_name().map_or_else(|| "apply".into(), |name| name.to_string_lossy().into_owned());
+    let name = file.file_name().map_or_else(|| "apply".into(), |name| name.to_string_lossy().into_owned());
     let spec = DraftSpec { name: name.chars().take(100).collect(), ops: plan.ops, publish_at: None };
     let draft: Draft = client.post(&client.org("/drafts").await?, &spec).await?;
     let path = client.org(&format!("/drafts/{}", draft.id)).await?;
     let published: Result<Publish, Failure> = client.order(&format!("{path}/publish")).await;
-    match published {
-        Ok(publish) if !args.client.json => {
-            out::note(format_args!("Published; `mezusphere undo {}` takes it back.", publish.id));
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-        Err(failure) => {
-            // A draft that cannot be published was for this alone.
-            let _ = client.delete(&path).await;
-            Err(failure)
-        }
+    if published.is_err() {
+        // A draft that cannot be published was for this alone.
+        let _ = client.delete(&path).await;
     }
+    published.map(Some)
 }
 
 async fn there(client: &Client) -> Result<There, Failure> {

@@ -1,6 +1,8 @@
 //! Durations as people write them: `500ms`, `30s`, `5m`, `1h`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mezu_api::Time;
 
 /// Reads a number with a unit; at most a day.
 ///
@@ -20,6 +22,12 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     };
     let duration = number.checked_mul(millis).map(Duration::from_millis).ok_or_else(expected)?;
     if duration > Duration::from_secs(86_400) { Err(expected()) } else { Ok(duration) }
+}
+
+/// The time so long from now.
+pub(super) fn in_(wait: Duration) -> Option<Time> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(now.checked_add(wait)?.as_micros()).ok().map(Time)
 }
 
 /// A span for people: its two largest units.
@@ -43,6 +51,15 @@ pub(crate) fn day_and_time(rfc3339: &str) -> String {
     }
 }
 
+/// The same with the seconds: `2026-11-24 06:19:49`.
+#[must_use]
+pub(super) fn to_the_second(rfc3339: &str) -> String {
+    match (rfc3339.get(..10), rfc3339.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time}"),
+        _ => rfc3339.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -61,6 +78,7 @@ mod tests {
     #[test]
     fn times_lose_their_rest() {
         assert_eq!(day_and_time("2026-11-24T06:19:49Z"), "2026-11-24 06:19");
+        assert_eq!(to_the_second("2026-11-24T06:19:49.123Z"), "2026-11-24 06:19:49");
         assert_eq!(day_and_time(""), "");
     }
 

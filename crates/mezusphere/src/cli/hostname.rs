@@ -10,9 +10,9 @@ use super::table::{Cell, Table, Tone};
 
 pub(super) async fn run(args: HostnameArgs) -> Result<(), Failure> {
     match args.command {
-        HostnameCommand::List { client } => list(&Client::new(&client), client.json).await,
+        HostnameCommand::List { client } => list(&Client::new(&client)?, client.json).await,
         HostnameCommand::Claim { name, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             let host: Hostname = to.post(&to.org("/hostnames").await?, &NewHostname { name }).await?;
             if client.json {
                 return out::json(&host);
@@ -22,7 +22,7 @@ pub(super) async fn run(args: HostnameArgs) -> Result<(), Failure> {
             Ok(())
         }
         HostnameCommand::Release { name, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             to.delete(&to.org(&format!("/hostnames/{name}")).await?).await?;
             if client.json {
                 return out::json(&serde_json::json!({ "name": name, "released": true }));
@@ -53,6 +53,6 @@ async fn list(client: &Client, json: bool) -> Result<(), Failure> {
 
 fn warn(host: &Hostname) {
     if let Some(warning) = &host.warning {
-        out::note(format_args!("{} {warning}", "warning:".yellow().bold()));
+        out::warn(warning);
     }
 }

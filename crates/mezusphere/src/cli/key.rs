@@ -21,12 +21,12 @@ use super::table::{Cell, Table, Tone};
 pub(super) async fn run(args: KeyArgs) -> Result<(), Failure> {
     match args.command {
         KeyCommand::Create { name, account, days, never_expires, out, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             let wish = Wish { name, account, days, never_expires };
             create(&to, wish, out.as_deref(), client.json).await
         }
-        KeyCommand::List { all, client } => list(&Client::new(&client), all, client.json).await,
-        KeyCommand::Revoke { key, client } => revoke(&Client::new(&client), &key, client.json).await,
+        KeyCommand::List { all, client } => list(&Client::new(&client)?, all, client.json).await,
+        KeyCommand::Revoke { key, client } => revoke(&Client::new(&client)?, &key, client.json).await,
     }
 }
 

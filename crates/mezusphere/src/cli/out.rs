@@ -11,6 +11,12 @@ use serde::Serialize;
 pub(super) enum Failure {
     #[error("{0}")]
     Refused(String),
+    /// What the API says, with the place of the fault in what was sent.
+    #[error("{}", told(.0))]
+    Problem(Box<mezu_api::Problem>),
+    /// Of `diff`: what was compared is not the same. It was told already.
+    #[error("")]
+    Different,
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
@@ -33,6 +39,13 @@ impl Failure {
     }
 }
 
+fn told(problem: &mezu_api::Problem) -> String {
+    match problem.pointer.as_deref().filter(|pointer| !pointer.is_empty()) {
+        Some(pointer) => format!("{pointer}: {}", problem.detail),
+        None => problem.detail.clone(),
+    }
+}
+
 /// Standard output; colours only where they can be seen and are wanted (`NO_COLOR`).
 pub(super) fn stdout() -> AutoStream<io::Stdout> {
     AutoStream::new(io::stdout(), choice(io::stdout().is_terminal()))
@@ -45,6 +58,12 @@ pub(super) fn stderr() -> AutoStream<io::Stderr> {
 /// Whether a person watches standard output.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// How wide the terminal is that standard output goes to, if it is one.
+pub(super) fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Prints a value for programs.
@@ -76,14 +95,38 @@ pub(super) fn text(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints what is known of one thing, a name and a value a line.
+///
+/// # Errors
+/// When standard output is gone.
+pub(super) fn rows(rows: &[(&str, String)]) -> Result<(), Failure> {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    rows.iter().try_for_each(|(name, value)| line(format_args!("{}  {value}", format_args!("{name:<width$}").dimmed())))
+}
+
+/// Who has done something, in a word: ids are for `--json`.
+pub(super) fn actor(actor: &str) -> String {
+    let kind = actor.split(':').next().unwrap_or_default();
+    let id = actor.rsplit(':').next().unwrap_or_default();
+    // The end of an id differs, its beginning is a time.
+    let tail = id.get(id.len().saturating_sub(6)..).unwrap_or_default();
+    if kind == actor { actor.to_string() } else { format!("{kind} …{tail}") }
+}
+
 /// Prints a line that is not the command's product.
 pub(super) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(stderr(), "{text}");
 }
 
+/// Prints what a person should know beside the command's product.
+pub(super) fn warn(text: impl std::fmt::Display) {
+    note(format_args!("{} {text}", "warning:".yellow().bold()));
+}
+
 pub(super) fn say_failure(failure: &Failure) {
     // Whoever closed our output, such as `head`, has seen enough.
-    if matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+    let is_closed = matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
+    if is_closed || matches!(failure, Failure::Different) {
         return;
     }
     note(format_args!("{} {failure}", "error:".red().bold()));

@@ -2,7 +2,7 @@
 
 use mezu_api::audit::{AuditReport, Event};
 use mezu_api::invitation::{Invitation, NewInvitation};
-use mezu_api::member::{Member, MemberPatch};
+use mezu_api::member::{Member, MemberPatch, Reset};
 use mezu_api::org::{NewOrg, Org, OrgPatch};
 use mezu_api::{Page, paths};
 use owo_colors::OwoColorize as _;
@@ -17,7 +17,7 @@ use super::table::{Cell, Table, Tone};
 pub(super) async fn org(args: OrgArgs) -> Result<(), Failure> {
     let (org, json, what): (Org, _, _) = match args.command {
         OrgCommand::List { client } => {
-            let orgs: Vec<Org> = Client::new(&client).all(&format!("{}/orgs", paths::BASE)).await?;
+            let orgs: Vec<Org> = Client::new(&client)?.all(&format!("{}/orgs", paths::BASE)).await?;
             if client.json {
                 return out::json(&orgs);
             }
@@ -31,13 +31,13 @@ pub(super) async fn org(args: OrgArgs) -> Result<(), Failure> {
         OrgCommand::Create { name, client } => {
             let path = format!("{}/orgs", paths::BASE);
             (
-                Client::new(&client).post(&path, &NewOrg { name }).await?,
+                Client::new(&client)?.post(&path, &NewOrg { name }).await?,
                 client.json,
                 "is made; invite its owner with `mezusphere member invite`",
             )
         }
         OrgCommand::Rename { name, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             (to.patch(&to.org("").await?, &OrgPatch { name }).await?, client.json, "is what it is called now")
         }
     };
@@ -47,9 +47,9 @@ pub(super) async fn org(args: OrgArgs) -> Result<(), Failure> {
 /// `mezusphere member …`.
 pub(super) async fn member(args: MemberArgs) -> Result<(), Failure> {
     match args.command {
-        MemberCommand::List { client } => members(&Client::new(&client), client.json).await,
+        MemberCommand::List { client } => members(&Client::new(&client)?, client.json).await,
         MemberCommand::Invite { email, role, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             let made: Invitation = to.post(&to.org("/invitations").await?, &NewInvitation { email, role }).await?;
             if client.json {
                 return out::json(&made);
@@ -62,7 +62,7 @@ pub(super) async fn member(args: MemberArgs) -> Result<(), Failure> {
             out::line(made.secret.unwrap_or_default())
         }
         MemberCommand::Role { member, role, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             let found = find(&to, &member).await?;
             let path = to.org(&format!("/members/{}", found.id)).await?;
             let now: Member = to.patch(&path, &MemberPatch { role }).await?;
@@ -72,8 +72,29 @@ pub(super) async fn member(args: MemberArgs) -> Result<(), Failure> {
                 out::line(format_args!("{} is {} now.", now.email.bold(), now.role))
             }
         }
+        MemberCommand::Disable { member, client } => {
+            let to = Client::new(&client)?;
+            switch(&to, &member, "disable", "is kept from signing in, and signed out", client.json).await
+        }
+        MemberCommand::Enable { member, client } => {
+            let to = Client::new(&client)?;
+            switch(&to, &member, "enable", "may sign in again", client.json).await
+        }
+        MemberCommand::Reset { member, client } => {
+            let to = Client::new(&client)?;
+            let found = find(&to, &member).await?;
+            let made: Reset = to.order(&format!("{}/members/{}/reset", paths::BASE, found.id)).await?;
+            if client.json {
+                return out::json(&made);
+            }
+            out::note(format_args!(
+                "{} has this password now and no second factor. It is shown only this once, and to be changed:\n",
+                found.email.bold()
+            ));
+            out::line(made.password.unwrap_or_default())
+        }
         MemberCommand::Remove { member, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             let found = find(&to, &member).await?;
             to.delete(&to.org(&format!("/members/{}", found.id)).await?).await?;
             if client.json {
@@ -88,7 +109,7 @@ pub(super) async fn member(args: MemberArgs) -> Result<(), Failure> {
 pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     match args.command {
         AuditCommand::List { action, refused, limit, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             let mut path = to.org(&format!("/audit?limit={limit}")).await?;
             if let Some(action) = action {
                 if !action.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte)) {
@@ -113,7 +134,7 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
                     at.into(),
                     event.action.into(),
                     outcome,
-                    event.actor.into(),
+                    out::actor(&event.actor).into(),
                     object,
                 ]);
             }
@@ -122,7 +143,7 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
         AuditCommand::Verify { offline, store, client } => {
             let report: AuditReport = match offline {
                 true => super::store::verify_audit(&client.data, &store).await?,
-                false => Client::new(&client).get(&format!("{}/audit/verify", paths::BASE)).await?,
+                false => Client::new(&client)?.get(&format!("{}/audit/verify", paths::BASE)).await?,
             };
             if client.json {
                 out::json(&report)?;
@@ -143,19 +164,30 @@ async fn members(client: &Client, json: bool) -> Result<(), Failure> {
     if json {
         return out::json(&members);
     }
-    let mut table = Table::new(&["ADDRESS", "NAME", "ROLE", "SECOND FACTOR", "ID"]);
+    let mut table = Table::new(&["ADDRESS", "NAME", "ROLE", "SECOND FACTOR", "STATE", "ID"]);
     for member in members {
         let factor = if member.has_second_factor { Cell::new("yes", Tone::Good) } else { Cell::new("no", Tone::Bad) };
         let id = Cell::new(member.id.to_string(), Tone::Quiet);
+        let state = if member.is_disabled { Cell::new("disabled", Tone::Bad) } else { "active".into() };
         table.row(vec![
             member.email.to_string().into(),
             member.name.into(),
             member.role.to_string().into(),
             factor,
+            state,
             id,
         ]);
     }
     table.print("No members. Invite the first with `mezusphere member invite`.")
+}
+
+async fn switch(client: &Client, wanted: &str, verb: &str, what: &str, json: bool) -> Result<(), Failure> {
+    let found = find(client, wanted).await?;
+    let () = client.order(&format!("{}/members/{}/{verb}", paths::BASE, found.id)).await?;
+    if json {
+        return out::json(&serde_json::json!({ "id": found.id, "is_disabled": verb == "disable" }));
+    }
+    out::line(format_args!("{} {what}.", found.email.bold()))
 }
 
 async fn find(client: &Client, wanted: &str) -> Result<Member, Failure> {

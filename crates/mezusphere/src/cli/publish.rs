@@ -1,14 +1,14 @@
-//! `mezusphere publish …`, `undo` and `draft …`.
+//! `mezusphere publish …` and `undo`.
 
 use mezu_api::Page;
-use mezu_api::draft::{Changed, Diff, Draft};
+use mezu_api::draft::Changed;
 use mezu_api::publish::Publish;
 use mezu_api::route::RouteSpec;
 use mezu_model::PublishId;
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 
-use super::args::{ClientArgs, DraftArgs, DraftCommand, PublishArgs, PublishCommand};
+use super::args::{ClientArgs, PublishArgs, PublishCommand};
 use super::client::Client;
 use super::duration::day_and_time;
 use super::out::{self, Failure};
@@ -16,25 +16,31 @@ use super::table::{Cell, Table, Tone};
 
 pub(super) async fn run(args: PublishArgs) -> Result<(), Failure> {
     let PublishCommand::List { client } = args.command;
-    let publishes = latest(&Client::new(&client)).await?;
+    let publishes = latest(&Client::new(&client)?).await?;
     if client.json {
         return out::json(&publishes);
     }
-    let mut table = Table::new(&["AT (UTC)", "WHAT", "BY", "ID"]);
+    let mut table = Table::new(&["AT (UTC)", "GENERATION", "WHAT", "BY", "ID"]);
     for one in publishes {
         let (what, tone) = match one.undone_by {
             Some(_) => (format!("{} (taken back)", one.summary), Tone::Quiet),
             None => (one.summary, Tone::Plain),
         };
         let id = Cell::new(one.id.to_string(), Tone::Quiet);
-        table.row(vec![day_and_time(&one.at.to_string()).into(), Cell::new(what, tone), one.actor.into(), id]);
+        table.row(vec![
+            day_and_time(&one.at.to_string()).into(),
+            one.generation.map_or_else(|| "–".into(), |generation| generation.to_string()).into(),
+            Cell::new(what, tone),
+            out::actor(&one.actor).into(),
+            id,
+        ]);
     }
     table.print("Nothing was published yet.")
 }
 
 /// `mezusphere undo`.
 pub(super) async fn undo(publish: Option<PublishId>, client: ClientArgs) -> Result<(), Failure> {
-    let to = Client::new(&client);
+    let to = Client::new(&client)?;
     let id = match publish {
         Some(id) => id,
         None => {
@@ -51,53 +57,15 @@ pub(super) async fn undo(publish: Option<PublishId>, client: ClientArgs) -> Resu
     undone.changes.iter().try_for_each(print)
 }
 
-/// `mezusphere draft …`.
-pub(super) async fn draft(args: DraftArgs) -> Result<(), Failure> {
-    match args.command {
-        DraftCommand::List { client } => drafts(&Client::new(&client), client.json).await,
-        DraftCommand::Diff { draft, client } => {
-            let to = Client::new(&client);
-            let diff: Diff = to.get(&to.org(&format!("/drafts/{draft}/diff")).await?).await?;
-            if client.json { out::json(&diff) } else { diff.changes.iter().try_for_each(print) }
-        }
-        DraftCommand::Publish { draft, client } => {
-            let to = Client::new(&client);
-            let done: Publish = to.order(&to.org(&format!("/drafts/{draft}/publish")).await?).await?;
-            if client.json {
-                return out::json(&done);
-            }
-            out::line(format_args!("Published: {}", done.summary.bold()))?;
-            done.changes.iter().try_for_each(print)
-        }
-        DraftCommand::Delete { draft, client } => {
-            let to = Client::new(&client);
-            to.delete(&to.org(&format!("/drafts/{draft}")).await?).await?;
-            if client.json {
-                return out::json(&serde_json::json!({ "id": draft, "deleted": true }));
-            }
-            out::line("The draft is thrown away.")
-        }
-    }
-}
-
-async fn drafts(client: &Client, json: bool) -> Result<(), Failure> {
-    let drafts: Vec<Draft> = client.all(&client.org("/drafts").await?).await?;
-    if json {
-        return out::json(&drafts);
-    }
-    let mut table = Table::new(&["NAME", "CHANGES", "PUBLISHED AT (UTC)", "ID"]);
-    for draft in drafts {
-        let at = draft.publish_at.map_or_else(|| "when told".into(), |at| day_and_time(&at.to_string()));
-        let id = Cell::new(draft.id.to_string(), Tone::Quiet);
-        table.row(vec![draft.name.into(), draft.ops.len().to_string().into(), at.into(), id]);
-    }
-    table.print("No drafts.")
-}
-
 /// The latest publishes.
 async fn latest(client: &Client) -> Result<Vec<Publish>, Failure> {
     let page: Page<Publish> = client.get(&format!("{}?limit=50", client.org("/publishes").await?)).await?;
     Ok(page.items)
+}
+
+/// All changes as lines.
+pub(super) fn print_all(changes: &[Changed]) -> Result<(), Failure> {
+    if changes.is_empty() { out::line("Nothing would change.") } else { changes.iter().try_for_each(print) }
 }
 
 /// A change as lines: what goes with a minus, what comes with a plus.
@@ -127,7 +95,13 @@ pub(super) fn print(changed: &Changed) -> Result<(), Failure> {
 
 fn fields(route: &RouteSpec) -> Vec<(String, String)> {
     match serde_json::to_value(route) {
-        Ok(Value::Object(fields)) => fields.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
+        Ok(Value::Object(mut fields)) => {
+            // Each capability by itself: what has changed of one is lost in a line of all.
+            if let Some(Value::Object(stages)) = fields.remove("pipeline") {
+                fields.extend(stages);
+            }
+            fields.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+        }
         _ => Vec::new(),
     }
 }

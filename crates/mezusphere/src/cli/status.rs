@@ -9,7 +9,16 @@ use super::out::{self, Failure};
 use crate::api;
 
 pub(super) async fn run(args: StatusArgs) -> Result<(), Failure> {
-    let status: api::Status = Client::new(&args.client).get("/v1/status").await?;
+    let client = Client::new(&args.client)?;
+    if !client.is_operator() {
+        let detail = format!(
+            "the status is told on the machine itself: `mezusphere status --data DIR` there\n       of {} this can be \
+             seen: `mezusphere whoami`, `workload list`, `requests`",
+            client.way()
+        );
+        return Err(Failure::Refused(detail));
+    }
+    let status: api::Status = client.get("/v1/status").await?;
     if args.client.json {
         return out::json(&status);
     }

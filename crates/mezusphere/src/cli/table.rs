@@ -1,4 +1,5 @@
-//! Plain tables: a dim head, columns as wide as their content, two spaces between.
+//! Plain tables: a dim head, columns as wide as their content, two spaces between. On a terminal that is too narrow the
+//! ids go, and long texts are cut short; what goes to a pipe or file is always whole.
 
 use std::fmt::Write as _;
 
@@ -63,7 +64,10 @@ impl Table {
         if self.rows.is_empty() {
             return out::line(empty);
         }
-        let widths = self.widths();
+        let widths = match out::width() {
+            Some(most) => fitted(&self.head, self.widths(), most),
+            None => self.widths(),
+        };
         let head: Vec<Cell> = self.head.iter().map(|name| Cell::new(*name, Tone::Quiet)).collect();
         out::line(line(&head, &widths))?;
         self.rows.iter().try_for_each(|row| out::line(line(row, &widths)))
@@ -80,12 +84,43 @@ impl Table {
     }
 }
 
+/// A text that was cut shorter than this says nothing any more.
+const LEAST: usize = 10;
+
+/// The widths with which a table fits, as far as it can: of the columns left, the widest gives way first. Fewer widths
+/// than there are columns leave the last ones out.
+fn fitted(head: &[&str], mut widths: Vec<usize>, most: usize) -> Vec<usize> {
+    let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    if total(&widths) > most && head.last() == Some(&"ID") {
+        widths.pop();
+    }
+    while total(&widths) > most {
+        // Half an id or address is none.
+        let is_whole = |name: &str| matches!(name, "RAY" | "GATE" | "ID");
+        let names = head.iter().zip(&mut widths).filter(|(name, width)| !is_whole(name) && **width > LEAST);
+        match names.max_by_key(|(_, width)| **width) {
+            Some((_, width)) => *width -= 1,
+            None => break,
+        }
+    }
+    widths
+}
+
+/// The text, or its beginning.
+fn short(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_string();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
 fn line(cells: &[Cell], widths: &[usize]) -> String {
     let mut line = String::new();
-    let last = cells.len().saturating_sub(1);
+    let last = cells.len().min(widths.len()).saturating_sub(1);
     for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let text = &cell.text;
+        let text = short(&cell.text, *width);
         let _ = match cell.tone {
+            _ if text.is_empty() => Ok(()),
             Tone::Plain => write!(line, "{text}"),
             Tone::Quiet => write!(line, "{}", text.dimmed()),
             Tone::Good => write!(line, "{}", text.green()),
@@ -97,12 +132,27 @@ fn line(cells: &[Cell], widths: &[usize]) -> String {
             line.extend(std::iter::repeat_n(' ', gap));
         }
     }
+    line.truncate(line.trim_end().len());
     line
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_narrow_terminal_ids_go_first_and_then_the_widest_is_cut() {
+        let head = ["NAME", "URL", "ID"];
+        let of = |most| fitted(&head, vec![12, 40, 36], most);
+        assert_eq!(of(92), [12, 40, 36]);
+        assert_eq!(of(91), [12, 40]);
+        assert_eq!(of(40), [12, 26]);
+        assert_eq!(of(5), [10, 10], "it is not cut to nothing");
+        assert_eq!(fitted(&["RAY", "ROUTE"], vec![32, 30], 50), [32, 16]);
+        assert_eq!((short("länger", 6), short("länger", 4)), ("länger".to_string(), "län…".to_string()));
+        let row: Vec<Cell> = vec!["a".into(), "https://example.com".into(), "id".into()];
+        assert_eq!(line(&row, &[4, 10]), "a     https://e…");
+    }
 
     #[test]
     fn columns_line_up() {

@@ -13,23 +13,23 @@ use super::table::{Cell, Table, Tone};
 
 pub(super) async fn run(args: WorkloadArgs) -> Result<(), Failure> {
     match args.command {
-        WorkloadCommand::List { labels, client } => list(&Client::new(&client), &labels, client.json).await,
+        WorkloadCommand::List { labels, client } => list(&Client::new(&client)?, &labels, client.json).await,
         WorkloadCommand::Create { name, labels, client } => {
-            let (to, labels) = (Client::new(&client), labels.into_iter().collect());
+            let (to, labels) = (Client::new(&client)?, labels.into_iter().collect());
             let made: Workload = to.post(&to.org("/workloads").await?, &NewWorkload { name, labels }).await?;
             done(&made, client.json, "waits for its first Warpgate")
         }
         WorkloadCommand::Label { workload, labels, client } => {
             let labels: BTreeMap<Label, String> = labels.into_iter().collect();
             let patch = WorkloadPatch { name: None, labels: Some(labels) };
-            done(&change(&Client::new(&client), &workload, &patch).await?, client.json, "has its labels")
+            done(&change(&Client::new(&client)?, &workload, &patch).await?, client.json, "has its labels")
         }
         WorkloadCommand::Rename { workload, name, client } => {
             let patch = WorkloadPatch { name: Some(name), labels: None };
-            done(&change(&Client::new(&client), &workload, &patch).await?, client.json, "has its name")
+            done(&change(&Client::new(&client)?, &workload, &patch).await?, client.json, "has its name")
         }
         WorkloadCommand::Delete { workload, with_routes, client } => {
-            let to = Client::new(&client);
+            let to = Client::new(&client)?;
             let found = find(&to, &workload).await?;
             to.delete(&to.org(&format!("/workloads/{}?with_routes={with_routes}", found.id)).await?).await?;
             done(&found, client.json, "is gone")
@@ -63,7 +63,7 @@ async fn change(client: &Client, wanted: &str, patch: &WorkloadPatch) -> Result<
 }
 
 /// The workload that a name or an id names.
-async fn find(client: &Client, wanted: &str) -> Result<Workload, Failure> {
+pub(super) async fn find(client: &Client, wanted: &str) -> Result<Workload, Failure> {
     let workloads: Vec<Workload> = client.all(&client.org("/workloads").await?).await?;
     let is_it = |one: &Workload| one.name.as_str() == wanted.to_ascii_lowercase() || one.id.to_string() == wanted;
     let none = || Failure::Refused(format!("there is no workload {wanted:?}; see `mezusphere workload list`"));

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use mezu_model::Label;
 
+use super::super::api_url::ApiUrl;
+
 /// Where the instance lives.
 #[derive(Debug, Args, Clone)]
 pub struct DataArg {
@@ -18,6 +20,14 @@ pub struct DataArg {
 pub struct ClientArgs {
     #[command(flatten)]
     pub data: DataArg,
+
+    /// Ask the instance whose API is at this address, with the token of `mezusphere login` or of MEZUSPHERE_TOKEN
+    #[arg(long, value_name = "URL", env = "MEZUSPHERE_API", help_heading = "Instance")]
+    pub api: Option<ApiUrl>,
+
+    /// File with certificate authorities (PEM) to trust beside the system's, for --api
+    #[arg(long, value_name = "FILE", env = "MEZUSPHERE_CA", help_heading = "Instance")]
+    pub ca: Option<PathBuf>,
 
     /// The org, where there are several
     #[arg(long, value_name = "NAME", env = "MEZUSPHERE_ORG", help_heading = "Instance")]

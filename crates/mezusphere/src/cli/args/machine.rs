@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mezu_model::{Hostname, Label};
+use mezu_model::{Hostname, Label, Network};
 
 use super::ClientArgs;
 
@@ -48,6 +48,72 @@ pub enum KeyCommand {
     Revoke {
         /// Its name or id
         key: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct AccountArgs {
+    #[command(subcommand)]
+    pub command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// List the service accounts
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Make a service account; then give it keys with `mezusphere key create --account NAME`
+    Create {
+        name: Label,
+        /// A workload that its keys may serve, of no others; may be repeated
+        #[arg(long = "workload", value_name = "NAME")]
+        workloads: Vec<Label>,
+        /// A network that its keys may come from, from no others; may be repeated
+        #[arg(long = "from", value_name = "NETWORK")]
+        networks: Vec<Network>,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Show a service account and its keys
+    Show {
+        /// Its name or id
+        account: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Change what a service account is called and may do; tunnels that may no longer be are cut
+    #[command(visible_alias = "update")]
+    Set {
+        /// Its name or id
+        account: String,
+        /// Another name
+        #[arg(long)]
+        name: Option<Label>,
+        /// A workload that its keys may serve, instead of those before; may be repeated
+        #[arg(long = "workload", value_name = "NAME")]
+        workloads: Vec<Label>,
+        /// Its keys may serve any workload
+        #[arg(long, conflicts_with = "workloads")]
+        any_workload: bool,
+        /// A network that its keys may come from, instead of those before; may be repeated
+        #[arg(long = "from", value_name = "NETWORK")]
+        networks: Vec<Network>,
+        /// Its keys may come from anywhere
+        #[arg(long, conflicts_with = "networks")]
+        from_anywhere: bool,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Delete a service account and revoke its keys
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Its name or id
+        account: String,
         #[command(flatten)]
         client: ClientArgs,
     },

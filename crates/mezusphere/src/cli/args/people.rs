@@ -1,8 +1,11 @@
 //! The flags of the commands for orgs, members, the audit log and signing in.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use mezu_model::{Email, Label, Role};
 
+use super::super::api_url::ApiUrl;
 use super::super::store::StoreArg;
 use super::ClientArgs;
 
@@ -65,6 +68,27 @@ pub enum MemberCommand {
         #[command(flatten)]
         client: ClientArgs,
     },
+    /// Keep a member from signing in, in every org; only on the machine itself
+    Disable {
+        /// Address or id
+        member: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Let a member sign in again; only on the machine itself
+    Enable {
+        /// Address or id
+        member: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Give a member a new password and take the second factor away; only on the machine itself
+    Reset {
+        /// Address or id
+        member: String,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
     /// Take a member out of the org
     #[command(visible_alias = "rm")]
     Remove {
@@ -108,4 +132,35 @@ pub enum AuditCommand {
         #[command(flatten)]
         client: ClientArgs,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The address of the API, e.g. https://console.example.com
+    pub url: ApiUrl,
+    /// Sign in with this mail address; the password and the code are asked for, or read from standard input line by line
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<Email>,
+    /// The org to make a token for, where there are several
+    #[arg(long, value_name = "NAME", env = "MEZUSPHERE_ORG")]
+    pub org: Option<Label>,
+    /// At most this role for the token [default: your own in the org]
+    #[arg(long, requires = "email")]
+    pub role: Option<Role>,
+    /// Days until the token ends
+    #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=366))]
+    pub days: u16,
+    /// File with certificate authorities (PEM) to trust beside the system's
+    #[arg(long, value_name = "FILE", env = "MEZUSPHERE_CA")]
+    pub ca: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }

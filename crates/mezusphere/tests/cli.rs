@@ -79,7 +79,10 @@ impl Drop for Instance {
 
 fn mezusphere(dir: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mezusphere"));
-    command.env("MEZUSPHERE_DATA", dir.path().join("data")).env_remove("MEZUSPHERE_LOG");
+    command.env("MEZUSPHERE_DATA", dir.path().join("data")).env("XDG_CONFIG_HOME", dir.path().join("config"));
+    for name in ["MEZUSPHERE_LOG", "MEZUSPHERE_API", "MEZUSPHERE_TOKEN", "MEZUSPHERE_CA", "MEZUSPHERE_ORG"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -145,7 +148,13 @@ fn what_is_applied_is_exported_and_can_be_taken_back() {
     let dry = String::from_utf8(instance.run(&["apply", "-f", path, "--dry-run"]).stdout).unwrap();
     assert!(dry.contains("+ shop.example/api") && dry.contains("+ hostname shop.example"), "{dry}");
     assert_eq!(instance.json(&["route", "list"]), serde_json::json!([]));
-    instance.run(&["apply", "-f", path]);
+    let unasked = instance.run(&["apply", "-f", path]);
+    assert_eq!(unasked.status.code(), Some(2), "nobody can be asked here");
+    assert_eq!(instance.json(&["route", "list"]), serde_json::json!([]));
+    assert_eq!(instance.run(&["diff", path]).status.code(), Some(1));
+    let applied = instance.run(&["apply", "-f", path, "--yes"]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    assert!(instance.run(&["diff", path]).status.success());
     let exported = String::from_utf8(instance.run(&["export"]).stdout).unwrap();
     assert!(exported.contains("bytes = 9") && exported.contains("name = \"first\""), "{exported}");
     std::fs::write(&file, &exported).unwrap();

@@ -103,6 +103,27 @@ async fn a_broken_store_starts_from_the_last_good_snapshot_and_heals() {
 }
 
 #[tokio::test]
+async fn a_store_that_does_not_answer_keeps_no_start_waiting() {
+    let dir = TempDir::new().unwrap();
+    let first = start(&dir).await;
+    let good = first.ops.publisher.current();
+    first.drain().await;
+    // Connections are taken by the kernel, and nobody ever says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut settings = settings(&dir);
+    settings.store = Some(format!("postgres://mezu:sesame@127.0.0.1:{port}/m?sslmode=disable").parse().unwrap());
+    // Sooner than the attempt is given up.
+    let started = tokio::time::timeout(Duration::from_secs(8), Running::start(settings)).await;
+    let running = started.unwrap().unwrap();
+    assert_eq!(*running.ops.publisher.current(), *good);
+    let status = running.ops.status();
+    assert!(status.warnings.iter().any(|one| one.contains("store")), "{status:?}");
+    assert_eq!(status.store, format!("postgres://mezu@127.0.0.1:{port}/m"));
+    running.drain().await;
+}
+
+#[tokio::test]
 async fn a_broken_store_without_a_snapshot_is_an_error() {
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("data");

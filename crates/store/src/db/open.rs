@@ -32,7 +32,7 @@ const OLDEST: i32 = 14;
 
 impl Db {
     pub(crate) async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
-        let open = |source| StoreError::Open { file: url.to_string(), source };
+        let open = |source| StoreError::Open { file: url.to_string(), source: told(source) };
         let migrate = |source: MigrateError| migration_fault(url, source);
         match &url.0 {
             Place::File(file) => {
@@ -74,13 +74,12 @@ async fn look_at(url: &StoreUrl, options: &PgConnectOptions) -> Result<(), Store
         let sql = "SELECT current_setting('server_version_num') AS version, \
                    current_setting('server_encoding') AS encoding";
         let row = connection.fetch_one(sql).await?;
-        let told: (String, String) = (row.try_get("version")?, row.try_get("encoding")?);
+        let answer: (String, String) = (row.try_get("version")?, row.try_get("encoding")?);
         connection.close().await?;
-        Ok(told)
+        Ok(answer)
     };
-    let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in 10 s"));
-    let told = tokio::time::timeout(REACH, asked).await.unwrap_or_else(|_| Err(late()));
-    let (version, encoding) = told.map_err(|source| StoreError::Open { file: url.to_string(), source })?;
+    let answer = tokio::time::timeout(REACH, asked).await.unwrap_or_else(|_| Err(late()));
+    let (version, encoding) = answer.map_err(|source| StoreError::Open { file: url.to_string(), source })?;
     let unfit = |why| StoreError::Unfit { file: url.to_string(), why };
     let version = version.parse::<i32>().unwrap_or_default() / 10_000;
     if version < OLDEST {
@@ -90,6 +89,15 @@ async fn look_at(url: &StoreUrl, options: &PgConnectOptions) -> Result<(), Store
         return Err(unfit(format!("its encoding is {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0")));
     }
     Ok(())
+}
+
+/// A pool tells of its own patience; what is wrong is that there was no answer.
+fn told(error: sqlx::Error) -> sqlx::Error {
+    if matches!(error, sqlx::Error::PoolTimedOut) { late() } else { error }
+}
+
+fn late() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in 10 s"))
 }
 
 fn migration_fault(url: &StoreUrl, source: MigrateError) -> StoreError {

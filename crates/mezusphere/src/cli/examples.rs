@@ -4,7 +4,7 @@ use clap::Command;
 
 /// Commands, each with how it is used.
 const EXAMPLES: &[(&str, &[&str])] = &[
-    ("up", &["mezusphere up", "mezusphere up --data ./data --https 127.0.0.1:8443 --http off --admin 127.0.0.1:9901"]),
+    ("up", &["mezusphere up", "mezusphere up --data ./data --https 127.0.0.1:8443 --http 127.0.0.1:8080"]),
     (
         "login",
         &[
@@ -32,8 +32,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "route add",
         &[
             "mezusphere route add shop.example.com --workload shop",
-            "mezusphere route add shop.example.com --path /api --method POST --workload api --body-limit 1MiB --rate-limit 100/1m",
-            "mezusphere route add shop.example.com --path =/login --workload shop --stages stages.json",
+            "mezusphere route add a.example.com --workload api --path /v1 --body-limit 1MiB",
+            "mezusphere route add a.example.com --workload api --stages stages.json",
         ],
     ),
     ("route list", &["mezusphere route list --host shop.example.com"]),
@@ -87,7 +87,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "try",
         &[
             "mezusphere try GET https://shop.example.com/cart",
-            "mezusphere try POST shop.example.com/api -H 'Origin: https://app.example.com' --from 192.0.2.7 --body 2048",
+            "mezusphere try POST shop.example.com/api -H 'X-Beta: 1' --from 192.0.2.7",
             "mezusphere try GET shop.example.com/ --draft sale",
         ],
     ),
@@ -173,7 +173,7 @@ mod tests {
                 EXAMPLES.iter().find(|(of, _)| of == path).unwrap_or_else(|| panic!("{path} has no example"));
             for example in *examples {
                 assert!(example.starts_with(&format!("mezusphere {path}")), "{example}");
-                assert!(example.len() <= 116, "{example} does not fit a terminal");
+                assert!(example.len() <= 92, "{example} does not fit a terminal");
                 if let Err(error) = Cli::try_parse_from(words(example)) {
                     panic!("{example}: {error}");
                 }

@@ -95,8 +95,8 @@ fn fitted(head: &[&str], mut widths: Vec<usize>, most: usize) -> Vec<usize> {
         widths.pop();
     }
     while total(&widths) > most {
-        // Half an id or address is none.
-        let is_whole = |name: &str| matches!(name, "RAY" | "GATE" | "ID");
+        // Half an id or time is none.
+        let is_whole = |name: &str| matches!(name, "RAY" | "GATE" | "ID") || name.ends_with("(UTC)");
         let names = head.iter().zip(&mut widths).filter(|(name, width)| !is_whole(name) && **width > LEAST);
         match names.max_by_key(|(_, width)| **width) {
             Some((_, width)) => *width -= 1,
@@ -106,12 +106,16 @@ fn fitted(head: &[&str], mut widths: Vec<usize>, most: usize) -> Vec<usize> {
     widths
 }
 
-/// The text, or its beginning.
+/// The text, or its beginning; of an address or an id, which differ at the end, the end too.
 fn short(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    let length = text.chars().count();
+    if length <= width {
         return text.to_string();
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    let kept = width.saturating_sub(1);
+    let tail = if text.contains(' ') { 0 } else { kept * 2 / 3 };
+    let end = text.chars().skip(length - tail);
+    text.chars().take(kept - tail).chain(['…']).chain(end).collect()
 }
 
 fn line(cells: &[Cell], widths: &[usize]) -> String {
@@ -149,9 +153,14 @@ mod tests {
         assert_eq!(of(40), [12, 26]);
         assert_eq!(of(5), [10, 10], "it is not cut to nothing");
         assert_eq!(fitted(&["RAY", "ROUTE"], vec![32, 30], 50), [32, 16]);
-        assert_eq!((short("länger", 6), short("länger", 4)), ("länger".to_string(), "län…".to_string()));
+        for (text, width, cut) in
+            [("länger", 6, "länger"), ("länger", 4, "l…er"), ("ein länger", 4, "ein…"), ("a.test/shop", 8, "a.t…shop")]
+        {
+            assert_eq!(short(text, width), cut);
+        }
+        assert_eq!(fitted(&["AT (UTC)", "WHAT"], vec![16, 30], 30), [16, 12]);
         let row: Vec<Cell> = vec!["a".into(), "https://example.com".into(), "id".into()];
-        assert_eq!(line(&row, &[4, 10]), "a     https://e…");
+        assert_eq!(line(&row, &[4, 10]), "a     htt…le.com");
     }
 
     #[test]

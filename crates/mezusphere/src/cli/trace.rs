@@ -1,7 +1,9 @@
 //! `mezusphere try`, `why` and `requests`: what would become of a request, and what became of those that came.
 
-use mezu_api::Page;
+use std::time::Duration;
+
 use mezu_api::request::{Candidate, Outcome, Recorded, Trial, Tried, Unmatched, Verdict};
+use mezu_api::{Page, Time};
 use owo_colors::OwoColorize as _;
 
 use super::args::{RequestsArgs, TryArgs, WhyArgs};
@@ -9,7 +11,7 @@ use super::client::Client;
 use super::duration::to_the_second;
 use super::out::{self, Failure};
 use super::table::{Cell, Table, Tone};
-use super::{draft, route, workload};
+use super::{draft, duration, route, workload};
 
 /// `mezusphere try`.
 pub(super) async fn try_one(args: TryArgs) -> Result<(), Failure> {
@@ -172,7 +174,8 @@ pub(super) async fn requests(args: RequestsArgs) -> Result<(), Failure> {
     if client.json {
         return out::json(&page.items);
     }
-    let mut table = Table::new(&["ENDED (UTC)", "STATUS", "CODE", "ROUTE", "WORKLOAD", "TOOK", "RAY"]);
+    let mut table = Table::new(&["AGO", "STATUS", "CODE", "ROUTE", "WORKLOAD", "TOOK", "RAY"]);
+    let now = duration::in_(Duration::ZERO).unwrap_or(Time(0));
     for one in page.items {
         let tone = match one.status {
             0 | 500.. => Tone::Bad,
@@ -182,7 +185,7 @@ pub(super) async fn requests(args: RequestsArgs) -> Result<(), Failure> {
         let status = if one.status == 0 { "gone".to_string() } else { one.status.to_string() };
         let dash = || "–".to_string();
         table.row(vec![
-            to_the_second(&one.at.to_string()).into(),
+            age(one.at, now).into(),
             Cell::new(status, tone),
             Cell::new(one.code.unwrap_or_else(dash), Tone::Quiet),
             one.place.unwrap_or_else(dash).into(),
@@ -192,6 +195,17 @@ pub(super) async fn requests(args: RequestsArgs) -> Result<(), Failure> {
         ]);
     }
     table.print("No such requests, as far as the edge remembers: the last 4096 of each worker.")
+}
+
+/// How long ago something was: the one unit that says most.
+fn age(at: Time, now: Time) -> String {
+    let seconds = u64::try_from(now.0.saturating_sub(at.0) / 1_000_000).unwrap_or_default();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
 }
 
 /// Microseconds for people.

@@ -98,6 +98,14 @@ impl PublicKey {
         }
         Some(Self(bytes))
     }
+
+    /// Its first half, for people to compare: eight groups of four hex digits. To make another key with the same one
+    /// takes 2^128 tries.
+    pub fn fingerprint(&self) -> String {
+        let (half, _) = self.0.split_at(16);
+        let groups = half.chunks(2).map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        groups.collect::<Vec<_>>().join(" ")
+    }
 }
 
 impl fmt::Display for PublicKey {
@@ -189,5 +197,7 @@ mod tests {
         let key = PublicKey([0xab; 32]);
         assert_eq!(PublicKey::from_hex(&key.to_string()), Some(key));
         assert_eq!(PublicKey::from_hex("zz"), None);
+        let key = PublicKey(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+        assert_eq!(key.fingerprint(), "0001 0203 0405 0607 0809 0a0b 0c0d 0e0f");
     }
 }

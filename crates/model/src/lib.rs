@@ -14,6 +14,7 @@ pub mod id;
 pub mod key;
 pub mod known;
 pub mod limits;
+pub mod machine_code;
 pub mod method;
 pub mod name;
 pub mod network;
@@ -29,6 +30,7 @@ pub use id::{
 pub use key::{KeyError, PublicKey, Seed};
 pub use known::Known;
 pub use limits::Limits;
+pub use machine_code::{InvalidCode, MachineCode};
 pub use method::{Method, Protocol, Scheme};
 pub use name::{Hostname, InvalidName, Label};
 pub use network::{InvalidNetwork, Network};

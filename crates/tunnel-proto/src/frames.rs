@@ -54,6 +54,10 @@ pub enum Kind {
     Ready = 0x0d,
     /// Edge → gate: the parked request may be delivered.
     Go = 0x0e,
+    /// Gate → edge, instead of HELLO: a machine asks to be let in, or gives its key up. JSON.
+    Ask = 0x0f,
+    /// Edge → gate: how the ASK stands. JSON.
+    Told = 0x10,
 }
 
 impl Kind {
@@ -75,6 +79,8 @@ impl Kind {
             0x0c => Self::Reset,
             0x0d => Self::Ready,
             0x0e => Self::Go,
+            0x0f => Self::Ask,
+            0x10 => Self::Told,
             _ => return None,
         })
     }
@@ -93,7 +99,8 @@ impl Kind {
     const fn stream_fits(self, stream: u32) -> bool {
         match self {
             Self::Credit => stream <= MAX_STREAM,
-            Self::Hello | Self::Welcome | Self::Refused | Self::Ping | Self::Pong | Self::Drain => stream == 0,
+            Self::Hello | Self::Welcome | Self::Refused | Self::Ask | Self::Told => stream == 0,
+            Self::Ping | Self::Pong | Self::Drain => stream == 0,
             _ => stream != 0 && stream <= MAX_STREAM,
         }
     }
@@ -195,7 +202,7 @@ mod tests {
         assert_eq!(refused(header(Kind::Ping, false, 1, 8)), Some(Violation::BadStreamId));
         assert_eq!(refused(header(Kind::Data, false, 0, 8)), Some(Violation::BadStreamId));
         assert_eq!(refused(header(Kind::Data, false, MAX_STREAM + 1, 8)), Some(Violation::BadStreamId));
-        assert_eq!(refused([0, 0, 0, 0x0f, 0, 0, 0, 0]), Some(Violation::UnknownKind(0x0f)));
+        assert_eq!(refused([0, 0, 0, 0x11, 0, 0, 0, 0]), Some(Violation::UnknownKind(0x11)));
         assert_eq!(refused([0, 0, 0, 0, 0, 0, 0, 0]), Some(Violation::UnknownKind(0)));
         assert_eq!(refused([0, 0, 0, 0xc1, 0, 0, 0, 0]), Some(Violation::UnknownKind(0xc1)));
         assert_eq!(refused([0, 0, 0, 0x41, 0, 0, 0, 7]), None);

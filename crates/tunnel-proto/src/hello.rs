@@ -10,6 +10,7 @@ use mezu_model::{GateId, Label, WorkloadId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::ask::{Ask, Told};
 use crate::error::Violation;
 use crate::frames::{HEADER_LEN, Header, Kind, MAX_PAYLOAD, header};
 
@@ -140,6 +141,10 @@ pub enum RefusedCode {
     Overloaded,
     /// The edge is going away.
     Draining,
+    /// Whoever was asked to let the machine in has refused.
+    Denied,
+    /// Nobody has let the machine in in time.
+    Expired,
     /// The peer broke the protocol.
     Violation,
     /// A fault of the sender, and every code of later versions.
@@ -166,6 +171,8 @@ pub enum HelloFrame {
     Hello(Hello),
     Welcome(Welcome),
     Refused(Refused),
+    Ask(Ask),
+    Told(Told),
 }
 
 /// What the gate signs: bound to this purpose, this TLS connection and the edge's name, so nothing that crosses the
@@ -180,6 +187,8 @@ pub fn encode(frame: &HelloFrame) -> Option<Vec<u8>> {
         HelloFrame::Hello(hello) => (Kind::Hello, hello.is_sound().then(|| serde_json::to_vec(hello).ok())?),
         HelloFrame::Welcome(welcome) => (Kind::Welcome, serde_json::to_vec(welcome).ok()),
         HelloFrame::Refused(refused) => (Kind::Refused, serde_json::to_vec(refused).ok()),
+        HelloFrame::Ask(ask) => (Kind::Ask, ask.is_sound().then(|| serde_json::to_vec(ask).ok())?),
+        HelloFrame::Told(told) => (Kind::Told, told.is_sound().then(|| serde_json::to_vec(told).ok())?),
     };
     let json = json.filter(|json| json.len() <= MAX_PAYLOAD)?;
     let mut out = header(kind, false, 0, json.len()).to_vec();
@@ -191,17 +200,19 @@ pub fn encode(frame: &HelloFrame) -> Option<Vec<u8>> {
 /// belongs to the [`crate::Connection`] and stays in `input`.
 ///
 /// # Errors
-/// Anything but a sound HELLO, WELCOME or REFUSED.
+/// Anything but a sound HELLO, WELCOME, REFUSED, ASK or TOLD.
 pub fn decode(input: &mut BytesMut) -> Result<Option<HelloFrame>, Violation> {
     let Some(head) = Header::parse(input)? else { return Ok(None) };
     let byte = input.get(3).copied().unwrap_or_default();
-    let Some(kind @ (Kind::Hello | Kind::Welcome | Kind::Refused)) = head.kind else {
+    let Some(kind @ (Kind::Hello | Kind::Welcome | Kind::Refused | Kind::Ask | Kind::Told)) = head.kind else {
         return Err(Violation::WrongRole(byte));
     };
     let Some(json) = input.get(HEADER_LEN..HEADER_LEN + head.len) else { return Ok(None) };
     let frame = match kind {
         Kind::Hello => parse(json).filter(Hello::is_sound).map(HelloFrame::Hello),
         Kind::Welcome => parse(json).filter(Welcome::is_sound).map(HelloFrame::Welcome),
+        Kind::Ask => parse(json).filter(Ask::is_sound).map(HelloFrame::Ask),
+        Kind::Told => parse(json).filter(Told::is_sound).map(HelloFrame::Told),
         _ => parse(json).map(|refused: Refused| HelloFrame::Refused(refused.tamed())),
     };
     input.advance(HEADER_LEN + head.len);
@@ -262,22 +273,22 @@ impl Refused {
 }
 
 /// Short and without control characters, so that it may be printed.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
 }
 
 /// Byte arrays as lowercase hex.
-mod hex_array {
+pub(crate) mod hex_array {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], to: S) -> Result<S::Ok, S::Error> {
         let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
         let text: String = bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect();
         to.serialize_str(&text)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<[u8; N], D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<[u8; N], D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
         parse(text.as_bytes()).ok_or_else(|| Error::custom("expected hex digits of the right number"))
     }

@@ -6,6 +6,7 @@
 //!
 //! The way in: [`Connection`] and its contract, then [`frames`] and [`heads`].
 
+pub mod ask;
 pub mod budget;
 pub mod connection;
 mod credit;

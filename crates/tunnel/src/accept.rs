@@ -16,6 +16,7 @@ use rustls::ServerConfig;
 use thiserror::Error;
 
 use crate::{
+    ask::PendingAsk,
     auth::{self, AuthError},
     carrier::Carrier,
     session::Session,
@@ -52,14 +53,33 @@ pub struct PendingGate {
     server_name: Option<String>,
 }
 
-/// Shakes hands and reads the hello. The caller sets the deadline.
+/// Who is at the door.
+pub enum Knock {
+    /// A gate that wants a tunnel.
+    Gate(PendingGate),
+    /// A machine that wants its key let in, or revoked.
+    Ask(PendingAsk),
+}
+
+/// [`accept`] for who takes gates only.
 pub async fn accept_hello(sniffed: Sniffed, config: Arc<ServerConfig>) -> Result<PendingGate, AcceptError> {
+    match accept(sniffed, config).await? {
+        Knock::Gate(gate) => Ok(gate),
+        Knock::Ask(_) => Err(AcceptError::NoHello),
+    }
+}
+
+/// Shakes hands and reads what the peer begins with. The caller sets the deadline.
+pub async fn accept(sniffed: Sniffed, config: Arc<ServerConfig>) -> Result<Knock, AcceptError> {
     let peer = sniffed.io.peer_addr().ok();
     let mut carrier = Carrier::accept(sniffed.io, sniffed.first_bytes, config).await?;
     let mut input = BytesMut::new();
     match read_frame(&mut carrier, &mut input).await {
         Ok(HelloFrame::Hello(hello)) => {
-            Ok(PendingGate { hello, carrier, input, peer, server_name: sniffed.server_name })
+            Ok(Knock::Gate(PendingGate { hello, carrier, input, peer, server_name: sniffed.server_name }))
+        }
+        Ok(HelloFrame::Ask(ask)) => {
+            Ok(Knock::Ask(PendingAsk { ask, carrier, input, peer, server_name: sniffed.server_name }))
         }
         Ok(_) => Err(AcceptError::NoHello),
         Err(FrameError::Violation(violation)) => {
@@ -135,7 +155,7 @@ pub(crate) fn queue(carrier: &mut Carrier, frame: &HelloFrame) -> io::Result<()>
 }
 
 /// Sends a last word and closes.
-async fn say(carrier: &mut Carrier, frame: &HelloFrame) -> io::Result<()> {
+pub(crate) async fn say(carrier: &mut Carrier, frame: &HelloFrame) -> io::Result<()> {
     queue(carrier, frame)?;
     carrier.close_notify();
     poll_fn(|cx| carrier.poll_flush(cx)).await?;

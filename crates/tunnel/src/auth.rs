@@ -6,7 +6,7 @@
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use mezu_model::key::{PublicKey, Seed};
-use mezu_tunnel_proto::hello::signed_bytes;
+use mezu_tunnel_proto::{ask, hello};
 use thiserror::Error;
 
 /// A DNS name.
@@ -41,26 +41,37 @@ pub fn new_seed() -> Result<Seed, AuthError> {
 
 /// The gate's proof. `edge_name` is the TLS server name that it dialled.
 pub fn sign(seed: &Seed, exporter: &Exporter, edge_name: &str) -> Result<[u8; 64], AuthError> {
-    let signature = pair(seed)?.sign(&message(exporter, edge_name));
-    signature.as_ref().try_into().map_err(|_| AuthError::BadKey)
+    sign_bytes(seed, &hello::signed_bytes(&exporter.0, edge_name))
+}
+
+/// The proof of a machine that asks to be let in or gives its key up.
+pub fn sign_ask(seed: &Seed, exporter: &Exporter, edge_name: &str) -> Result<[u8; 64], AuthError> {
+    sign_bytes(seed, &ask::signed_bytes(&exporter.0, edge_name))
 }
 
 /// Checks a gate's proof against the stored key.
 pub fn verify(key: &PublicKey, exporter: &Exporter, edge_name: &str, signature: &[u8]) -> Result<(), AuthError> {
+    verify_bytes(key, &hello::signed_bytes(&exporter.0, edge_name), edge_name, signature)
+}
+
+/// Checks the proof of [`sign_ask`] against the key that came with it.
+pub fn verify_ask(key: &PublicKey, exporter: &Exporter, edge_name: &str, signature: &[u8]) -> Result<(), AuthError> {
+    verify_bytes(key, &ask::signed_bytes(&exporter.0, edge_name), edge_name, signature)
+}
+
+fn sign_bytes(seed: &Seed, message: &[u8]) -> Result<[u8; 64], AuthError> {
+    pair(seed)?.sign(message).as_ref().try_into().map_err(|_| AuthError::BadKey)
+}
+
+fn verify_bytes(key: &PublicKey, message: &[u8], edge_name: &str, signature: &[u8]) -> Result<(), AuthError> {
     if edge_name.len() > MAX_NAME {
         return Err(AuthError::BadSignature);
     }
-    UnparsedPublicKey::new(&ED25519, key.0)
-        .verify(&message(exporter, edge_name), signature)
-        .map_err(|_| AuthError::BadSignature)
+    UnparsedPublicKey::new(&ED25519, key.0).verify(message, signature).map_err(|_| AuthError::BadSignature)
 }
 
 fn pair(seed: &Seed) -> Result<Ed25519KeyPair, AuthError> {
     Ed25519KeyPair::from_seed_unchecked(seed.expose()).map_err(|_| AuthError::BadKey)
-}
-
-fn message(exporter: &Exporter, edge_name: &str) -> Vec<u8> {
-    signed_bytes(&exporter.0, edge_name)
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub async fn connect(
             Ok((session, welcome))
         }
         Ok(HelloFrame::Refused(refused)) => Err(ConnectError::Refused(refused)),
-        Ok(HelloFrame::Hello(_)) => Err(ConnectError::NoWelcome),
+        Ok(HelloFrame::Hello(_) | HelloFrame::Ask(_) | HelloFrame::Told(_)) => Err(ConnectError::NoWelcome),
         Err(FrameError::Violation(violation)) => Err(violation.into()),
         Err(FrameError::Io(error)) => Err(error.into()),
     }

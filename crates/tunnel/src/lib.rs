@@ -8,12 +8,14 @@
 //! across an await. rustls does every handshake; afterwards [`record`] protects the records with the keys it agreed.
 
 pub mod accept;
+pub mod ask;
 pub mod auth;
 pub mod carrier;
 pub mod dial;
 mod out;
 mod record;
-pub use accept::{AcceptError, PendingGate, accept_hello};
+pub use accept::{AcceptError, Knock, PendingGate, accept, accept_hello};
+pub use ask::{Asking, PendingAsk, ask};
 pub use dial::{ConnectError, Offer, connect};
 pub use session::{Session, Stream};
 

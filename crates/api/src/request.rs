@@ -1,6 +1,6 @@
 //! Requests: what would become of one that is only thought of, and what became of those that came.
 
-use mezu_model::{DraftId, GateId, Label, RouteId, WorkloadId};
+use mezu_model::{DraftId, GateId, GateLabel, Label, RouteId, WorkloadId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -151,6 +151,10 @@ pub struct Forwarded {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Label>)]
     pub workload: Option<Label>,
+    /// The label that these gates wear; without, they wear none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Label>)]
+    pub label: Option<GateLabel>,
     /// The gates among which it is dealt out, each to the less busy of two.
     pub gates: Vec<Gate>,
 }

@@ -39,6 +39,11 @@ pub fn refusal(host: &Hostname, base: &Hostname) -> Option<String> {
     if label.starts_with("xn--") {
         return Some(format!("{label} stands for letters that may look like others; names under {base} are plain"));
     }
+    if label.contains("--") {
+        return Some(format!(
+            "two hyphens in a row are kept for previews, such as pr-7--shop.{base}; choose another name"
+        ));
+    }
     let is_name_server = label.strip_prefix("ns").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     if is_name_server || RESERVED.contains(&label) {
         return Some(format!("{label}.{base} is kept back; choose another name"));
@@ -71,7 +76,13 @@ mod tests {
             assert!(!is_free(&format!("{label}.edge.example")), "{label}");
             assert!(!is_free(&format!("x.{label}.edge.example")), "x.{label}");
         }
-        for name in ["edge.example", "xn--80ak6aa92e.edge.example", "shop.ed-ge.example", "ed-ge.example"] {
+        for name in [
+            "edge.example",
+            "xn--80ak6aa92e.edge.example",
+            "pr-7--shop.edge.example",
+            "shop.ed-ge.example",
+            "ed-ge.example",
+        ] {
             assert!(!is_free(name), "{name}");
         }
     }

@@ -53,6 +53,8 @@ pub enum EdgeError {
     Policy(Refusal),
     #[error(transparent)]
     Client(#[from] ClientGone),
+    #[error("no gate wears the label that the host is for")]
+    NoSuchLabel,
     #[error("no gate is connected for the workload")]
     NoGate,
     #[error("the gate was lost, request sent: {sent}")]
@@ -123,6 +125,7 @@ impl EdgeError {
             Self::Client(ClientGone::TooSlow) => Code::BodyTooSlow,
             Self::Client(ClientGone::Malformed(_)) => Code::Malformed,
             Self::Client(ClientGone::Overrun) | Self::WorkloadBadResponse => Code::WorkloadBadResponse,
+            Self::NoSuchLabel => Code::NoSuchLabel,
             Self::NoGate => Code::NoGate,
             Self::GateLost { sent: false } => Code::GateLost,
             Self::GateLost { sent: true } => Code::GateLostAfterSend,

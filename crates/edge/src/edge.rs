@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use mezu_model::WorkloadId;
+use mezu_model::{Aim, GateLabel, WorkloadId};
 use mezu_runtime::Chain;
 use mezu_snapshot::Snapshot;
 use mezu_tunnel::proto::ByteBudget;
@@ -220,6 +220,16 @@ impl EdgeHandle {
     /// Gates that serve a workload now.
     pub fn gates(&self, workload: WorkloadId) -> u32 {
         self.shared.presence.reach(workload).gates()
+    }
+
+    /// The labels that gates of a workload wear now, and how many gates wear each.
+    pub fn labels(&self, workload: WorkloadId) -> Vec<(GateLabel, u32)> {
+        let labels = &self.shared.presence.labels;
+        let gates = |label: GateLabel| {
+            let aim = Aim { workload, label: Some(label.clone()) };
+            Some((label, labels.reach(&aim)?.gates()))
+        };
+        labels.of(workload).into_iter().filter_map(gates).collect()
     }
 
     /// Which keys have tunnels, or had since this was asked before.

@@ -6,7 +6,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mezu_model::{Context, GateId, Hostname, Method, OrgId, Protocol, RayId, RequestHead, RouteId, Scheme, WorkloadId};
+use mezu_model::{
+    Aim, Context, GateId, GateLabel, Hostname, Method, OrgId, Protocol, RayId, RequestHead, RouteId, Scheme, WorkloadId,
+};
 use mezu_policy::{Beside, Stop};
 use mezu_snapshot::Parts;
 use serde::Serialize;
@@ -64,7 +66,13 @@ pub struct StageVerdict {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Outcome {
     /// One of the gates takes it.
-    Forwarded { workload: WorkloadId, gates: Vec<GateLoad> },
+    Forwarded {
+        workload: WorkloadId,
+        /// The label that these gates wear.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<GateLabel>,
+        gates: Vec<GateLoad>,
+    },
     /// A stage gives an answer that the route is configured to give.
     Replied { stage: &'static str, status: u16 },
     /// The edge refuses it or cannot do it.
@@ -141,15 +149,39 @@ impl EdgeHandle {
 
     async fn explain_by(&self, table: &Table, question: &Question, mut head: RequestHead) -> Explanation {
         let mut explanation = self.judge(table, question, &mut head);
-        if let Outcome::Forwarded { workload, .. } = explanation.outcome {
+        if let Outcome::Forwarded { workload, label, .. } = &explanation.outcome {
+            let aim = Aim { workload: *workload, label: label.clone() };
             let client = question.client.ip();
-            let looked =
-                self.shared.ask(ASK, move |worker: &Worker| worker.gates.loads(workload, client, worker.index));
+            let asked = aim.clone();
+            let looked = self.shared.ask(ASK, move |worker: &Worker| worker.gates.loads(&asked, client, worker.index));
             let gates: Vec<GateLoad> = looked.await.into_iter().flatten().collect();
-            explanation.outcome =
-                if gates.is_empty() { refused(&EdgeError::NoGate) } else { Outcome::Forwarded { workload, gates } };
+            let Aim { workload, label } = aim;
+            explanation.outcome = if gates.is_empty() {
+                refused(&EdgeError::NoGate)
+            } else {
+                Outcome::Forwarded { workload, label, gates }
+            };
         }
         explanation
+    }
+
+    /// Whether gates are there.
+    fn is_manned(&self, aim: &Aim) -> bool {
+        let presence = &self.shared.presence;
+        let reach = match &aim.label {
+            Some(_) => presence.labels.reach(aim),
+            None => Some(presence.reach(aim.workload)),
+        };
+        reach.is_some_and(|reach| reach.gates() > 0)
+    }
+
+    /// Who takes a request that was dealt out, as [`Worker::ways`] says it.
+    fn stand_in(&self, aim: Aim, instead: Option<&[Aim]>) -> Aim {
+        if aim.label.is_none() || self.is_manned(&aim) {
+            return aim;
+        }
+        let found = instead.unwrap_or_default().iter().find(|other| self.is_manned(other)).cloned();
+        found.unwrap_or_else(|| aim.workload.into())
     }
 
     fn judge(&self, table: &Table, question: &Question, head: &mut RequestHead) -> Explanation {
@@ -183,12 +215,19 @@ impl EdgeHandle {
             Err(error) => explanation.outcome = refused(&error),
             Ok(routed) => {
                 explanation.route = Some(routed.route.id);
+                if routed.required().is_some_and(|aim| !self.is_manned(&aim)) {
+                    explanation.outcome = refused(&EdgeError::NoSuchLabel);
+                    return explanation;
+                }
                 let told = routed.explain();
                 let verdict =
                     |step: mezu_policy::Step| StageVerdict { stage: step.stage, passed: step.passed, note: step.note };
                 explanation.stages = told.steps.into_iter().map(verdict).collect();
                 explanation.outcome = match told.outcome {
-                    Ok(workload) => Outcome::Forwarded { workload, gates: Vec::new() },
+                    Ok(aim) => {
+                        let Aim { workload, label } = self.stand_in(aim, told.instead.as_deref());
+                        Outcome::Forwarded { workload, label, gates: Vec::new() }
+                    }
                     Err(Stop::Replied(reply)) => Outcome::Replied { stage: reply.stage, status: reply.status },
                     Err(Stop::Refused(answer)) => refused(&EdgeError::Policy(answer)),
                 };

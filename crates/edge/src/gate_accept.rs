@@ -12,17 +12,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mezu_model::{KeyId, OrgId, PublicKey, WorkloadId};
+use mezu_model::{Aim, GateId, Hostname, KeyId, OrgId, PublicKey};
 use mezu_runtime::spawn_local;
 use mezu_tunnel::proto::Death;
-use mezu_tunnel::proto::hello::{Agreed, Hello, Refused, RefusedCode, VERSION, Welcome, WelcomeWorkload};
+use mezu_tunnel::proto::hello::{Agreed, Hello, HelloWorkload, Refused, RefusedCode, Welcome, WelcomeWorkload};
 use mezu_tunnel::tls::Sniffed;
 use mezu_tunnel::{PendingGate, accept_hello};
 use tokio::time::timeout;
 use tracing::{debug, info};
 
 use crate::enrol::{self, EnrolError, EnrolledWorkload, Enrolment};
-use crate::gates::{Barred, Claim, Gate};
+use crate::gates::{Barred, Claim, Gate, Serves};
 use crate::listen::Place;
 use crate::metrics::{Door, GateLeft, GateRefusal, HandshakeFailure};
 use crate::placement::Seat;
@@ -46,7 +46,10 @@ pub(crate) struct Arrival {
 struct Admitted {
     seat: Seat,
     claim: Claim,
+    /// The protocol's version.
+    version: u16,
     workloads: Vec<EnrolledWorkload>,
+    serves: Vec<Serves>,
 }
 
 /// Hears a gate out, on the worker that accepted its connection.
@@ -90,9 +93,8 @@ async fn admit(worker: &Worker, pending: &PendingGate) -> Result<Admitted, Refus
     if worker.stops.clients.is_stopping() {
         return Err(refused(RefusedCode::Draining, "this edge is going away"));
     }
-    if !hello.versions.contains(&VERSION) {
-        return Err(refused(RefusedCode::Version, "no protocol version in common; update Warpgate"));
-    }
+    let no_version = || refused(RefusedCode::Version, "no protocol version in common; update Warpgate");
+    let version = hello.version().ok_or_else(no_version)?;
     if !is_dialled_name(hello, pending.server_name()) {
         return Err(refused(RefusedCode::EdgeName, "the signed edge name is not the name that was dialled"));
     }
@@ -104,8 +106,9 @@ async fn admit(worker: &Worker, pending: &PendingGate) -> Result<Admitted, Refus
         ..refused(RefusedCode::TooMany, "this key has as many tunnels here as it may")
     })?;
     let enrolment = Enrolment { key, org, gate: hello.gate_id, names: claim.names.clone() };
-    let workloads = enrol(worker, enrolment).await?;
-    Ok(Admitted { seat, claim, workloads })
+    let mut workloads = enrol(worker, enrolment).await?;
+    let serves = dress(worker, org, &hello.workloads, &mut workloads)?;
+    Ok(Admitted { seat, claim, version, workloads, serves })
 }
 
 /// The key and its org. What its scope lacks is told only to who has proved to hold it.
@@ -160,6 +163,41 @@ async fn enrol(worker: &Worker, enrolment: Enrolment) -> Result<Vec<EnrolledWork
     Ok(workloads)
 }
 
+/// Puts on the labels that the gate wants to wear, and gives those workloads the hosts that are theirs alone.
+fn dress(
+    worker: &Worker,
+    org: OrgId,
+    wanted: &[HelloWorkload],
+    workloads: &mut [EnrolledWorkload],
+) -> Result<Vec<Serves>, Refused> {
+    let table = worker.table();
+    let mut serves = Vec::with_capacity(wanted.len());
+    for (wanted, workload) in wanted.iter().zip(workloads) {
+        let aim = Aim { workload: workload.id, label: wanted.label.clone() };
+        let Some(label) = &wanted.label else {
+            serves.push(Serves::new(aim, None));
+            continue;
+        };
+        let too_long = |_| format!("the label {label} is too long in front of {}", workload.hostname);
+        let host = label.host(&workload.hostname).map_err(too_long).and_then(|host| free(&table, host));
+        workload.hostname = host.map_err(|why| refused(RefusedCode::NotAllowed, &why))?;
+        let worn = worker.shared.presence.labels.wear(org, aim.clone()).map_err(|too_many| Refused {
+            retry_after_ms: Some(LATER_MS),
+            ..refused(RefusedCode::TooMany, &too_many.to_string())
+        })?;
+        serves.push(Serves::new(aim, Some(worn)));
+    }
+    Ok(serves)
+}
+
+/// A host with routes of its own comes before any label.
+fn free(table: &Table, host: Hostname) -> Result<Hostname, String> {
+    if table.has_host(host.as_str()) {
+        return Err(format!("{host} has routes of its own; choose another label"));
+    }
+    Ok(host)
+}
+
 const fn refusal(code: RefusedCode) -> GateRefusal {
     match code {
         RefusedCode::Draining => GateRefusal::Draining,
@@ -180,19 +218,18 @@ fn refused(code: RefusedCode, message: &str) -> Refused {
 
 /// Takes a gate in, on the worker where it will live.
 pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
-    let Arrival { pending, place, admitted: Admitted { seat, claim, workloads } } = arrival;
+    let Arrival { pending, place, admitted: Admitted { seat, claim, version, workloads, serves } } = arrival;
     // Long ago by the clock of revocations. From here on `close_revoked` finds it: it runs on this thread too.
     if let Err(barred) = claim.check(&worker.table()) {
         return turn_away(worker, pending, place, seat, &barred);
     }
     let id = pending.hello().gate_id;
-    let welcome = welcome(worker, id, &workloads);
+    let welcome = welcome(worker, id, version, &workloads);
     let session = match pending.welcome(welcome, worker.shared.tunnel_config(&seat), &worker.stops.gates) {
         Ok(session) => session,
         Err(error) => return debug!(%error, "gate welcome"),
     };
-    let workloads: Vec<WorkloadId> = workloads.iter().map(|workload| workload.id).collect();
-    let gate = worker.gates.join(Gate::new(session.clone(), id, claim, workloads, worker.limits()));
+    let gate = worker.gates.join(Gate::new(session.clone(), id, claim, serves, worker.limits()));
     worker.metrics.gate_joined();
     worker.metrics.connection_opened(Door::Gate);
     info!(gate = %id, worker = worker.index, "tunnel up");
@@ -228,11 +265,11 @@ fn left(death: &Death) -> GateLeft {
     }
 }
 
-fn welcome(worker: &Worker, gate_id: mezu_model::GateId, workloads: &[EnrolledWorkload]) -> Welcome {
+fn welcome(worker: &Worker, gate_id: GateId, version: u16, workloads: &[EnrolledWorkload]) -> Welcome {
     let shared = &worker.shared;
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Welcome {
-        version: VERSION,
+        version,
         worker: number(worker.index),
         workers: number(shared.mailboxes.len()),
         gate_id,

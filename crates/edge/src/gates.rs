@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use mezu_model::{Context, GateId, Label, Limits, PublicKey, RequestHead, WorkloadId};
+use mezu_model::{Aim, Context, GateId, Label, Limits, PublicKey, RequestHead, WorkloadId};
 use mezu_tunnel::proto::{OpenError, OpenOptions};
 use mezu_tunnel::{Session, Stream};
 
@@ -19,7 +19,7 @@ use crate::explain::GateLoad;
 use crate::forward::Budget;
 use crate::pick;
 use crate::places::{Place, Places};
-use crate::presence::{Presence, Reach};
+use crate::presence::{Presence, Reach, Worn};
 use crate::routes::{Key, Table};
 
 /// By what a gate was let in. When a snapshot no longer grants it, the tunnel goes.
@@ -60,17 +60,30 @@ pub(crate) struct Gate {
     pub(crate) session: Session,
     pub(crate) id: GateId,
     pub(crate) claim: Claim,
-    /// The workloads it serves, in the order of its hello.
-    pub(crate) workloads: Vec<WorkloadId>,
+    /// What it serves, in the order of its hello.
+    serves: Vec<Serves>,
     places: Rc<Places>,
     /// Whether it is among the ways to them.
     offered: Cell<bool>,
 }
 
+/// A workload that a gate serves, whole or under a label that it holds as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Serves {
+    aim: Aim,
+    _worn: Option<Worn>,
+}
+
+impl Serves {
+    pub(crate) fn new(aim: Aim, worn: Option<Worn>) -> Self {
+        Self { aim, _worn: worn }
+    }
+}
+
 impl Gate {
-    pub(crate) fn new(session: Session, id: GateId, claim: Claim, workloads: Vec<WorkloadId>, limits: &Limits) -> Self {
+    pub(crate) fn new(session: Session, id: GateId, claim: Claim, serves: Vec<Serves>, limits: &Limits) -> Self {
         let places = Rc::new(Places::new(limits));
-        Self { session, id, claim, workloads, places, offered: Cell::new(false) }
+        Self { session, id, claim, serves, places, offered: Cell::new(false) }
     }
 }
 
@@ -79,15 +92,23 @@ pub(crate) struct Gates {
     worker: usize,
     presence: Arc<Presence>,
     routes: RefCell<HashMap<WorkloadId, Rc<Ways>>>,
+    /// To gates with labels. Of labels that are gone none is kept for long.
+    labelled: RefCell<HashMap<Aim, Rc<Ways>>>,
     all: RefCell<Vec<Rc<Gate>>>,
 }
 
-/// The ways from this worker to one workload.
+/// The ways from this worker to one workload, or to its gates with one label.
 pub(crate) struct Ways {
-    pub(crate) workload: WorkloadId,
+    pub(crate) aim: Aim,
     local: RefCell<Vec<Way>>,
     pub(crate) reach: Arc<Reach>,
     pub(crate) budget: Budget,
+}
+
+impl Ways {
+    fn new(aim: Aim, reach: Arc<Reach>) -> Self {
+        Self { aim, local: RefCell::default(), reach, budget: Budget::new(Instant::now()) }
+    }
 }
 
 struct Way {
@@ -121,7 +142,7 @@ const TRIES: usize = 3;
 
 impl Gates {
     pub(crate) fn new(worker: usize, presence: Arc<Presence>) -> Self {
-        Self { worker, presence, routes: RefCell::default(), all: RefCell::default() }
+        Self { worker, presence, routes: RefCell::default(), labelled: RefCell::default(), all: RefCell::default() }
     }
 
     /// The ways to a workload, none yet perhaps. Bounded by the workloads a snapshot may hold.
@@ -129,16 +150,42 @@ impl Gates {
         let mut routes = self.routes.borrow_mut();
         let ways = routes.entry(workload).or_insert_with(|| {
             let reach = self.presence.reach(workload);
-            Rc::new(Ways { workload, local: RefCell::default(), reach, budget: Budget::new(Instant::now()) })
+            Rc::new(Ways::new(workload.into(), reach))
         });
         Rc::clone(ways)
+    }
+
+    /// The ways to where a request is to go; `None` for a label that nobody wears.
+    pub(crate) fn ways_to(&self, aim: &Aim) -> Option<Rc<Ways>> {
+        if aim.label.is_none() {
+            return Some(self.ways(aim.workload));
+        }
+        let reach = self.presence.labels.reach(aim)?;
+        let mut labelled = self.labelled.borrow_mut();
+        if let Some(ways) = labelled.get(aim)
+            && Arc::ptr_eq(&ways.reach, &reach)
+        {
+            return Some(Rc::clone(ways));
+        }
+        let is_there = |aim: &Aim, ways: &Ways| {
+            self.presence.labels.reach(aim).is_some_and(|reach| Arc::ptr_eq(&ways.reach, &reach))
+        };
+        labelled.retain(|aim, ways| is_there(aim, ways));
+        let ways = Rc::new(Ways::new(aim.clone(), reach));
+        labelled.insert(aim.clone(), Rc::clone(&ways));
+        Some(ways)
+    }
+
+    /// The same, if a gate is there now.
+    pub(crate) fn manned(&self, aim: &Aim) -> Option<Rc<Ways>> {
+        self.ways_to(aim).filter(|ways| ways.reach.gates() > 0)
     }
 
     /// A new tunnel: from now on it is offered requests.
     pub(crate) fn join(&self, gate: Gate) -> Rc<Gate> {
         let gate = Rc::new(gate);
-        for (index, workload) in (0..).zip(&gate.workloads) {
-            let ways = self.ways(*workload);
+        for (index, serves) in (0..).zip(&gate.serves) {
+            let Some(ways) = self.ways_to(&serves.aim) else { continue };
             ways.local.borrow_mut().push(Way { gate: Rc::clone(&gate), index });
             ways.reach.join(self.worker, gate.id);
         }
@@ -158,17 +205,16 @@ impl Gates {
         if !gate.offered.replace(false) {
             return;
         }
-        for workload in &gate.workloads {
-            let ways = self.ways(*workload);
+        for serves in &gate.serves {
+            let Some(ways) = self.ways_to(&serves.aim) else { continue };
             ways.local.borrow_mut().retain(|way| !Rc::ptr_eq(&way.gate, gate));
             ways.reach.part(self.worker, gate.id);
         }
     }
 
-    /// The gates here that serve a workload, and whether each takes another request of the client.
-    pub(crate) fn loads(&self, workload: WorkloadId, client: IpAddr, worker: usize) -> Vec<GateLoad> {
-        let routes = self.routes.borrow();
-        let Some(ways) = routes.get(&workload) else { return Vec::new() };
+    /// The gates here to which a request may go, and whether each takes another request of the client.
+    pub(crate) fn loads(&self, aim: &Aim, client: IpAddr, worker: usize) -> Vec<GateLoad> {
+        let Some(ways) = self.manned(aim) else { return Vec::new() };
         let load = |way: &Way| GateLoad {
             gate: way.gate.id,
             worker,

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use mezu_model::{GateId, Headers, RequestHead, WorkloadId};
+use mezu_model::{Aim, GateId, Headers, RequestHead};
 use mezu_tunnel::Stream;
 use mezu_tunnel::proto::{Incoming, OpenOptions, StreamError};
 use tokio::sync::{mpsc, oneshot};
@@ -29,7 +29,7 @@ const PIECES: usize = 4;
 
 /// A request for another worker to open.
 pub(crate) struct Hop {
-    pub(crate) workload: WorkloadId,
+    pub(crate) aim: Aim,
     pub(crate) context: mezu_model::Context,
     pub(crate) head: RequestHead,
     /// A gate that was asked in vain.
@@ -111,7 +111,7 @@ pub(crate) fn open(
     let (near_sender, near) = oneshot::channel();
     let (go_near, go) = options.park.then(oneshot::channel).unzip();
     let hop = Hop {
-        workload: ways.workload,
+        aim: ways.aim.clone(),
         context: *context,
         head: head.clone(),
         avoid: avoid.gate,

@@ -4,6 +4,8 @@
 //! counters; a lock is taken only where gates come and go. Nothing is ever removed from the map: it is bounded by
 //! the workloads that a snapshot may hold.
 
+mod labels;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 use mezu_model::{GateId, WorkloadId};
 use tokio::sync::Notify;
 
+pub(crate) use self::labels::{Labels, Worn};
+
 const SHARDS: usize = 32;
 
 /// All workloads that were ever asked for or served.
@@ -20,12 +24,14 @@ pub(crate) struct Presence {
     shards: Vec<Mutex<HashMap<WorkloadId, Arc<Reach>>>>,
     hasher: RandomState,
     workers: usize,
+    /// The gates that wear labels.
+    pub(crate) labels: Arc<Labels>,
 }
 
 impl Presence {
     pub(crate) fn new(workers: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), workers }
+        Self { shards, hasher: RandomState::new(), workers, labels: Arc::new(Labels::new(workers)) }
     }
 
     /// How a workload can be reached. The answer is kept up to date for ever.

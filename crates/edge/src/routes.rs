@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use hashbrown::HashMap;
 
-use mezu_model::{Context, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
+use mezu_model::{Aim, Context, GateLabel, KeyId, OrgId, PublicKey, RequestHead, RouteId, WorkloadId};
 use mezu_policy::{Beside, Invalid, Live, Permitted, Pipeline, RouteLive, Stop, Subject};
 use mezu_snapshot::{KeyScope, Matcher, PathRule, Problems};
 
@@ -113,15 +113,23 @@ impl<'a> Request<'a> {
 /// A request whose workload is known.
 pub(crate) struct Routed<'a> {
     pub(crate) route: &'a Route,
+    /// The host is for the gates with this label alone. Whether there are any is not known here.
+    pub(crate) label: Option<GateLabel>,
     request: Request<'a>,
 }
 
 impl<'a> Routed<'a> {
+    /// The gates that must be there for its host to be one at all: those with the label that it is for.
+    pub(crate) fn required(&self) -> Option<Aim> {
+        let label = self.label.clone()?;
+        Some(Aim { workload: self.route.workload, label: Some(label) })
+    }
+
     /// Sends it through its route's stages; tells where it goes then.
-    pub(crate) fn permit(self) -> Result<(WorkloadId, Permitted<'a>), Stop> {
+    pub(crate) fn permit(self) -> Result<(Aim, Permitted<'a>), Stop> {
         let Request { context, head, declared, now, beside, .. } = self.request;
         let Route { workload, live, pipeline, .. } = self.route;
-        pipeline.permit(Subject { head, context, declared, now, workload: *workload, live, beside })
+        pipeline.permit(Subject { head, context, declared, now, workload: *workload, label: self.label, live, beside })
     }
 }
 
@@ -130,7 +138,7 @@ impl Routed<'_> {
     pub(crate) fn explain(self) -> mezu_policy::Explanation {
         let Request { context, head, declared, now, beside, .. } = self.request;
         let Route { workload, live, pipeline, .. } = self.route;
-        pipeline.explain(Subject { head, context, declared, now, workload: *workload, live, beside })
+        pipeline.explain(Subject { head, context, declared, now, workload: *workload, label: self.label, live, beside })
     }
 }
 
@@ -166,7 +174,7 @@ impl Table {
     /// Finds the route of a request, if its connection may carry it at all.
     pub(crate) fn route<'a>(&'a self, request: Request<'a>, certs: &CertStore) -> Result<Routed<'a>, EdgeError> {
         let (conn, head) = (request.conn, &*request.head);
-        let Some(host) = self.hosts.get(&head.host) else {
+        let Some((host, label)) = self.host(&head.host) else {
             if self.generation == 0 {
                 return Err(EdgeError::Starting);
             }
@@ -177,7 +185,16 @@ impl Table {
             return Err(EdgeError::Misdirected);
         }
         let route = host.find(head).ok_or(EdgeError::NoRoute)?;
-        Ok(Routed { route, request })
+        Ok(Routed { route, label, request })
+    }
+
+    /// The routes of a host: its own, or those of the host that a label was put in front of.
+    fn host(&self, name: &str) -> Option<(&Host, Option<GateLabel>)> {
+        if let Some(host) = self.hosts.get(name) {
+            return Some((host, None));
+        }
+        let (label, parent) = GateLabel::split(name)?;
+        Some((self.hosts.get(parent)?, Some(label.parse().ok()?)))
     }
 
     /// Whether a connection made for one name may carry requests for another: the same certificate must stand for
@@ -185,7 +202,7 @@ impl Table {
     /// (RFC 9110 §7.4, RFC 9113 §9.1.1).
     fn may_carry(&self, conn: &ConnInfo, head: &RequestHead, host: &Host, certs: &CertStore) -> bool {
         let Some(sni) = conn.sni.as_deref() else { return certs.stands_for(None, &head.host) };
-        certs.stands_for(Some(sni), &head.host) && self.hosts.get(sni).and_then(|host| host.org) == host.org
+        certs.stands_for(Some(sni), &head.host) && self.host(sni).and_then(|(host, _)| host.org) == host.org
     }
 }
 

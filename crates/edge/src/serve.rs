@@ -1,12 +1,15 @@
 //! A request, from where it has been read to where it has been answered. Start reading here.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
-use mezu_model::{RequestHead, ResponseHead};
+use mezu_model::{Aim, RequestHead, ResponseHead};
 use mezu_tunnel::proto::ByteBudget;
 
 use crate::access_log::Owner;
 use crate::answer::EdgeError;
 use crate::forward::forward;
+use crate::gates::Ways;
 use crate::guard;
 use crate::http::{BadRequest, ConnInfo, Exchange, Serve};
 use crate::metrics::Shed;
@@ -63,10 +66,27 @@ impl Worker {
         let routed: Routed<'_> = table.route(request, &self.shared.certs)?;
         let owner = routed.route.owner();
         (record.owner, record.stages) = (Some(owner), routed.route.stages);
+        if let Some(required) = routed.required() {
+            // Before the stages: they speak for a host that there is.
+            self.gates.manned(&required).ok_or(EdgeError::NoSuchLabel)?;
+        }
         record.take_place(self)?;
-        let (workload, permitted) = routed.permit()?;
-        record.owner = Some(Owner { workload, ..owner });
-        let ways = self.gates.ways(workload);
+        let (aim, permitted) = routed.permit()?;
+        let ways = self.ways(&aim, permitted.instead())?;
+        record.owner = Some(Owner { workload: ways.aim.workload, ..owner });
         Ok(forward(self, permitted, &ways, exchange, record).await?)
+    }
+
+    /// The ways to where a request goes. Where nobody wears the label that was dealt out, to who is there instead.
+    fn ways(&self, aim: &Aim, instead: Option<&[Aim]>) -> Result<Rc<Ways>, EdgeError> {
+        if aim.label.is_none() {
+            return Ok(self.gates.ways(aim.workload));
+        }
+        if let Some(ways) = self.gates.manned(aim) {
+            return Ok(ways);
+        }
+        let instead = instead.ok_or(EdgeError::NoSuchLabel)?;
+        let found = instead.iter().find_map(|aim| self.gates.manned(aim));
+        Ok(found.unwrap_or_else(|| self.gates.ways(aim.workload)))
     }
 }

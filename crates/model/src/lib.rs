@@ -4,6 +4,7 @@
 //! not check it again. This crate does no I/O, reads no clock and makes no
 //! random numbers.
 
+pub mod aim;
 pub mod calendar;
 pub mod date;
 pub mod email;
@@ -21,6 +22,7 @@ pub mod network;
 pub mod path;
 pub mod role;
 
+pub use aim::{Aim, GateLabel, InvalidGateLabel};
 pub use email::{Email, InvalidEmail};
 pub use head::{Context, RequestHead, ResponseHead, Upgrade};
 pub use headers::{Header, Headers, InvalidHeader};

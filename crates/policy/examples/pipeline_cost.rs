@@ -34,7 +34,7 @@ fn main() {
         answer.headers.push(b"content-type", b"text/html").unwrap();
         let now = epoch + Duration::from_micros(n * 100);
         let (head, live, beside) = (&mut head, &*live, &mut beside);
-        let subject = Subject { head, context: &context, declared: Some(0), now, workload, live, beside };
+        let subject = Subject { head, context: &context, declared: Some(0), now, workload, label: None, live, beside };
         let (_, permitted) = black_box(&pipeline).permit(black_box(subject)).unwrap();
         let coding = permitted.respond(&mut answer, AnswerBody::Unknown);
         black_box((&permitted, &answer, coding));

@@ -5,7 +5,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mezu_model::{Context, Headers, RequestHead, ResponseHead, RouteId, WorkloadId};
+use mezu_model::{Aim, Context, GateLabel, Headers, RequestHead, ResponseHead, RouteId, WorkloadId};
 use serde_json::Value;
 
 use crate::{
@@ -23,6 +23,8 @@ pub(crate) struct Case {
     pub(crate) now: Instant,
     pub(crate) beside: Beside,
     pub(crate) live: Arc<RouteLive>,
+    /// What the host is for.
+    pub(crate) label: Option<GateLabel>,
 }
 
 impl Case {
@@ -30,7 +32,7 @@ impl Case {
     pub(crate) fn get(path: &str) -> Self {
         let head = RequestHead { host: "shop.example".into(), path: path.into(), ..RequestHead::default() };
         let context = Context { client: "192.0.2.1:1".parse().unwrap(), ..Context::default() };
-        Self { head, context, declared: Some(0), now: epoch(), beside: Beside::default(), live: state() }
+        Self { head, context, declared: Some(0), now: epoch(), beside: Beside::default(), live: state(), label: None }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -56,8 +58,17 @@ impl Case {
     }
 
     fn subject(&mut self) -> Subject<'_> {
-        let Self { head, context, declared, now, beside, live } = self;
-        Subject { head, context, declared: *declared, now: *now, workload: WORKLOAD, live, beside }
+        let Self { head, context, declared, now, beside, live, label } = self;
+        Subject {
+            head,
+            context,
+            declared: *declared,
+            now: *now,
+            workload: WORKLOAD,
+            label: label.clone(),
+            live,
+            beside,
+        }
     }
 
     pub(crate) fn permit<'a>(&'a mut self, pipeline: &'a Pipeline) -> Result<Permitted<'a>, Stop> {
@@ -66,7 +77,18 @@ impl Case {
 
     /// Where the request goes.
     pub(crate) fn workload(&mut self, pipeline: &Pipeline) -> WorkloadId {
-        pipeline.permit(self.subject()).unwrap().0
+        self.aim(pipeline).workload
+    }
+
+    /// The same, to the label.
+    pub(crate) fn aim(&mut self, pipeline: &Pipeline) -> Aim {
+        self.aimed(pipeline).0
+    }
+
+    /// The same, and where else it may go.
+    pub(crate) fn aimed(&mut self, pipeline: &Pipeline) -> (Aim, Option<Vec<Aim>>) {
+        let (aim, permitted) = pipeline.permit(self.subject()).unwrap();
+        (aim, permitted.instead().map(<[Aim]>::to_vec))
     }
 
     pub(crate) fn explain(&mut self, pipeline: &Pipeline) -> Explanation {

@@ -1,8 +1,9 @@
 //! From a route's spec to its stages, and from a request to a [`Permitted`].
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use mezu_model::{Context, RequestHead, ResponseHead, WorkloadId};
+use mezu_model::{Aim, Context, GateLabel, RequestHead, ResponseHead, WorkloadId};
 
 use crate::compress::Coding;
 use crate::live::{RouteLive, Slot};
@@ -30,6 +31,8 @@ pub struct Subject<'a> {
     pub now: Instant,
     /// The route's.
     pub workload: WorkloadId,
+    /// What the gates wear that its host is for. Then no stage chooses others.
+    pub label: Option<GateLabel>,
     /// The route's.
     pub live: &'a RouteLive,
     pub beside: &'a mut Beside,
@@ -47,20 +50,19 @@ impl Pipeline {
         Self { stages: stages.into_boxed_slice() }
     }
 
-    /// Judges a request; tells the workload that it goes to.
+    /// Judges a request; tells where it goes to.
     ///
     /// # Errors
     /// The answer of the stage that did not let it pass.
     #[inline]
-    pub fn permit<'a>(&'a self, subject: Subject<'a>) -> Result<(WorkloadId, Permitted<'a>), Stop> {
+    pub fn permit<'a>(&'a self, subject: Subject<'a>) -> Result<(Aim, Permitted<'a>), Stop> {
         if self.stages.is_empty() {
-            let Subject { head, context, declared, workload, beside, .. } = subject;
+            let Subject { head, context, declared, workload, label, beside, .. } = subject;
             let body = BodyMeter::new(NO_BODY_LIMIT);
             body.declare(declared).map_err(Stop::Refused)?;
-            return Ok((
-                workload,
-                Permitted { pipeline: self, head, context, body, beside, coding: None, _slot: None },
-            ));
+            let permitted =
+                Permitted { pipeline: self, head, context, body, beside, instead: None, coding: None, _slot: None };
+            return Ok((Aim { workload, label }, permitted));
         }
         let mut request = Request::new(subject, Note::Off);
         for stage in &self.stages {
@@ -70,10 +72,12 @@ impl Pipeline {
                 Verdict::Reply(reply) => return Err(Stop::Replied(reply)),
             }
         }
-        let Request { head, context, declared, body_limit, workload, coding, beside, slot, .. } = request;
+        let Request { head, context, declared, body_limit, workload, label, instead, coding, beside, slot, .. } =
+            request;
         let body = BodyMeter::new(body_limit);
         body.declare(declared).map_err(Stop::Refused)?;
-        Ok((workload, Permitted { pipeline: self, head, context, body, beside, coding, _slot: slot }))
+        let permitted = Permitted { pipeline: self, head, context, body, beside, instead, coding, _slot: slot };
+        Ok((Aim { workload, label }, permitted))
     }
 
     /// The names of its stages, in their order.
@@ -96,19 +100,37 @@ impl Pipeline {
             steps.push(Step { stage: stage.name(), passed: verdict == Verdict::Continue, note });
             match verdict {
                 Verdict::Continue => {}
-                Verdict::Answer(answer) => return Explanation { steps, outcome: Err(Stop::Refused(answer)) },
-                Verdict::Reply(reply) => return Explanation { steps, outcome: Err(Stop::Replied(reply)) },
+                Verdict::Answer(answer) => {
+                    return Explanation { steps, outcome: Err(Stop::Refused(answer)), instead: None };
+                }
+                Verdict::Reply(reply) => {
+                    return Explanation { steps, outcome: Err(Stop::Replied(reply)), instead: None };
+                }
             }
         }
-        Explanation { steps, outcome: Ok(request.workload) }
+        Explanation { steps, outcome: Ok(request.aim()), instead: request.instead }
     }
 }
 
 impl<'a> Request<'a> {
     fn new(subject: Subject<'a>, note: Note) -> Self {
-        let Subject { head, context, declared, now, workload, live, beside } = subject;
-        let (body_limit, coding, slot, scratch) = (NO_BODY_LIMIT, None, None, Vec::new());
-        Self { head, context, declared, body_limit, now, beside, workload, coding, live, slot, note, scratch }
+        let Subject { head, context, declared, now, workload, label, live, beside } = subject;
+        Self {
+            head,
+            context,
+            declared,
+            body_limit: NO_BODY_LIMIT,
+            now,
+            beside,
+            workload,
+            label,
+            instead: None,
+            coding: None,
+            live,
+            slot: None,
+            note,
+            scratch: Vec::new(),
+        }
     }
 }
 
@@ -116,8 +138,10 @@ impl<'a> Request<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     pub steps: Vec<Step>,
-    /// The workload that the request would go to, or what answers it instead.
-    pub outcome: Result<WorkloadId, Stop>,
+    /// Where the request would go to, or what answers it instead.
+    pub outcome: Result<Aim, Stop>,
+    /// As [`Permitted::instead`].
+    pub instead: Option<Arc<[Aim]>>,
 }
 
 /// What one stage said.
@@ -150,6 +174,7 @@ pub struct Permitted<'a> {
     context: &'a Context,
     body: BodyMeter,
     beside: &'a Beside,
+    instead: Option<Arc<[Aim]>>,
     coding: Option<Coding>,
     /// Given back at the request's end.
     _slot: Option<Slot<'a>>,
@@ -171,6 +196,12 @@ impl<'a> Permitted<'a> {
     #[must_use]
     pub fn copying(&self) -> Option<Copying> {
         self.beside.copying()
+    }
+
+    /// Where it may go when nobody is where it is to go, the first that has a gate.
+    #[must_use]
+    pub fn instead(&self) -> Option<&[Aim]> {
+        self.instead.as_deref()
     }
 
     /// Counts the request's body while it streams; what it refuses must not be sent on.

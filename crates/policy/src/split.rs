@@ -1,12 +1,14 @@
-//! Sends a route's requests to several workloads, each its share: a canary beside the old version, or blue and green.
+//! Sends a route's requests to several workloads, or gates of one that wear labels, each its share: a canary beside the
+//! old version, or blue and green.
 //!
 //! A visitor stays where he is: by a cookie that names his workload, or by his address where cookies are of no use.
 //! Must never send a request to a workload with no weight, whatever a cookie says, nor to one of another organisation:
 //! the snapshot's check refuses such a route.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use mezu_model::{WorkloadId, known};
+use mezu_model::{Aim, GateLabel, WorkloadId, known};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -41,6 +43,9 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct Target {
     pub workload: WorkloadId,
+    /// Only its gates that wear this label. Without: those that wear none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<GateLabel>,
     /// Its share is its part of the sum. 0 gets nothing.
     pub weight: u32,
 }
@@ -85,6 +90,12 @@ pub fn schema() -> serde_json::Value {
                     "required": ["workload", "weight"],
                     "properties": {
                         "workload": { "title": "Workload", "type": "string", "format": "uuid" },
+                        "label": {
+                            "title": "Label",
+                            "description": "Only the workload's gates that wear this label; without, those that wear none.",
+                            "type": "string",
+                            "maxLength": 63
+                        },
                         "weight": { "title": "Weight", "type": "integer", "minimum": 0, "maximum": MAX_WEIGHT }
                     }
                 }
@@ -111,6 +122,8 @@ pub fn schema() -> serde_json::Value {
 pub(crate) struct Split {
     /// Those with a weight, each with the sum of the weights up to it.
     to: Box<[Share]>,
+    /// Where they lead, in the same order, if any of them has a label.
+    aims: Option<Arc<[Aim]>>,
     total: u64,
     sticky: Sticky,
     cookie: Box<[u8]>,
@@ -118,10 +131,10 @@ pub(crate) struct Split {
 
 #[derive(Debug)]
 struct Share {
-    workload: WorkloadId,
+    aim: Aim,
     end: u64,
     /// Its name in the cookie.
-    label: Box<str>,
+    token: Box<str>,
     /// The whole `Set-Cookie`.
     cookie: Box<str>,
 }
@@ -141,22 +154,32 @@ pub(crate) fn compile(spec: &Spec) -> Result<Split, Invalid> {
         if target.weight > MAX_WEIGHT {
             return Err(Invalid::new(format!("{at}.weight"), format!("at most {MAX_WEIGHT}")));
         }
-        if spec.to.iter().take(index).any(|earlier| earlier.workload == target.workload) {
+        let same = |earlier: &Target| (earlier.workload, &earlier.label) == (target.workload, &target.label);
+        if spec.to.iter().take(index).any(same) {
             return Err(Invalid::new(format!("{at}.workload"), "this workload has a share already"));
         }
         if target.weight == 0 {
             continue;
         }
         total += u64::from(target.weight);
-        let label = format!("{:016x}", mixed(target.workload.as_bytes()));
+        let aim = Aim { workload: target.workload, label: target.label.clone() };
+        let token = token(&aim);
         let cookie =
-            format!("{}={label}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Lax", spec.cookie, spec.max_age);
-        to.push(Share { workload: target.workload, end: total, label: label.into(), cookie: cookie.into() });
+            format!("{}={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Lax", spec.cookie, spec.max_age);
+        to.push(Share { aim, end: total, token: token.into(), cookie: cookie.into() });
     }
     if total == 0 {
         return Err(Invalid::new("split.to", "at least one workload has a weight above 0"));
     }
-    Ok(Split { to: to.into(), total, sticky: spec.sticky, cookie: name })
+    let labelled = to.iter().any(|share| share.aim.label.is_some());
+    let aims = labelled.then(|| to.iter().map(|share| share.aim.clone()).collect());
+    Ok(Split { to: to.into(), aims, total, sticky: spec.sticky, cookie: name })
+}
+
+/// What names a share in a cookie.
+fn token(aim: &Aim) -> String {
+    let label = aim.label.as_ref().map_or("", GateLabel::as_str);
+    format!("{:016x}", mixed(&[aim.workload.as_bytes(), label.as_bytes()].concat()))
 }
 
 impl Stage for Split {
@@ -165,9 +188,17 @@ impl Stage for Split {
     }
 
     fn request(&self, request: &mut Request<'_>) -> Verdict {
+        if request.label.is_some() {
+            request.tell(|_| "the host is for one label, so nothing is dealt out".to_owned());
+            return Verdict::Continue;
+        }
         let Some(share) = self.share_of(request) else { return Verdict::Continue };
-        request.workload = share.workload;
-        request.tell(|_| format!("to workload {}", share.workload));
+        request.workload = share.aim.workload;
+        if share.aim.label.is_some() {
+            request.label.clone_from(&share.aim.label);
+            request.instead.clone_from(&self.aims);
+        }
+        request.tell(|_| format!("to {}", share.aim));
         Verdict::Continue
     }
 }
@@ -181,7 +212,7 @@ impl Split {
             });
         }
         let sent = crate::cookie::find(&request.head.headers, &self.cookie);
-        let known = sent.and_then(|label| self.to.iter().find(|share| share.label.as_bytes() == label));
+        let known = sent.and_then(|token| self.to.iter().find(|share| share.token.as_bytes() == token));
         if known.is_some() {
             return known;
         }

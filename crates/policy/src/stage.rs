@@ -1,10 +1,11 @@
 //! What a stage is, what it sees and how it answers.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use mezu_model::{Context, Headers, RequestHead, ResponseHead, WorkloadId};
+use mezu_model::{Aim, Context, GateLabel, Headers, RequestHead, ResponseHead, WorkloadId};
 
 use crate::compress::Coding;
 use crate::live::{RouteLive, Slot};
@@ -201,6 +202,10 @@ pub struct Request<'a> {
     pub beside: &'a mut Beside,
     /// Where the request goes: the route's workload, unless a stage chooses another.
     pub workload: WorkloadId,
+    /// Which of the workload's gates take it: those that wear this. Where the host says so already, it stays.
+    pub label: Option<GateLabel>,
+    /// Where it may go when no gate wears the label.
+    pub(crate) instead: Option<Arc<[Aim]>>,
     /// What the answer may be encoded with, by the client's leave.
     pub(crate) coding: Option<Coding>,
     /// What is remembered of the route's earlier requests.
@@ -223,6 +228,11 @@ pub(crate) enum Note {
 }
 
 impl Request<'_> {
+    /// Where it goes.
+    pub(crate) fn aim(&self) -> Aim {
+        Aim { workload: self.workload, label: self.label.clone() }
+    }
+
     pub(crate) fn values(&self) -> Values<'_> {
         Values { head: self.head, context: self.context, rest: "" }
     }

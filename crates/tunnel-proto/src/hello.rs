@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use bytes::{Buf, BytesMut};
-use mezu_model::{GateId, Label, WorkloadId};
+use mezu_model::{GateId, GateLabel, Label, WorkloadId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,11 @@ use crate::frames::{HEADER_LEN, Header, Kind, MAX_PAYLOAD, header};
 pub const ALPN: &[u8] = b"mezu-tunnel/1";
 /// Label of the TLS exporter (RFC 8446 §7.5); no context, 32 bytes.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-mezusphere-tunnel-1";
-/// The protocol version that this crate speaks.
-pub const VERSION: u16 = 1;
+/// The highest protocol version that this crate speaks; it speaks all below.
+pub const VERSION: u16 = 2;
+/// The version from which on gates may wear labels. An edge that does not know of them would send such a gate what is
+/// meant for the others.
+pub const VERSION_OF_LABELS: u16 = 2;
 /// Workloads that one gate may register.
 pub const MAX_WORKLOADS: usize = 64;
 /// Labels of one workload, and bytes of a label's key or value.
@@ -55,8 +58,17 @@ pub struct Hello {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HelloWorkload {
     pub name: Label,
+    /// What sets this gate apart from the workload's others: it takes only what is sent to this label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<GateLabel>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+/// The versions that a gate with these workloads can make do with.
+pub fn versions(workloads: &[HelloWorkload]) -> Vec<u16> {
+    let least = if workloads.iter().any(|one| one.label.is_some()) { VERSION_OF_LABELS } else { 1 };
+    (least..=VERSION).collect()
 }
 
 /// Edge → gate: the carrier is in use from here on.
@@ -226,7 +238,9 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
 impl Hello {
     fn is_sound(&self) -> bool {
         let mut names = HashSet::new();
+        let labelled = self.workloads.iter().any(|workload| workload.label.is_some());
         (1..=16).contains(&self.versions.len())
+            && !(labelled && self.versions.iter().any(|version| *version < VERSION_OF_LABELS))
             && self.edge_name.len() <= MAX_TEXT
             && is_plain(&self.agent)
             && (1..=MAX_WORKLOADS).contains(&self.workloads.len())
@@ -235,7 +249,7 @@ impl Hello {
 
     /// The highest version that both sides speak.
     pub fn version(&self) -> Option<u16> {
-        self.versions.contains(&VERSION).then_some(VERSION)
+        self.versions.iter().copied().filter(|version| (1..=VERSION).contains(version)).max()
     }
 }
 
@@ -248,7 +262,7 @@ impl HelloWorkload {
 
 impl Welcome {
     fn is_sound(&self) -> bool {
-        self.version == VERSION
+        (1..=VERSION).contains(&self.version)
             && self.worker < self.workers
             && self.workloads.len() <= MAX_WORKLOADS
             && self.domain.as_deref().is_none_or(is_plain)

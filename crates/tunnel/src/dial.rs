@@ -8,7 +8,7 @@ use mezu_runtime::Scope;
 use mezu_tunnel_proto::{
     Config, Violation,
     frames::Kind,
-    hello::{Agreed, Hello, HelloFrame, HelloWorkload, Refused, VERSION, Welcome},
+    hello::{self, Agreed, Hello, HelloFrame, HelloWorkload, Refused, Welcome},
 };
 use rustls::{ClientConfig, pki_types::ServerName};
 use thiserror::Error;
@@ -71,14 +71,15 @@ pub async fn connect(
     let mut carrier = Carrier::connect(io, name, tls).await?;
     let names: Vec<Label> = offer.workloads.iter().map(|workload| workload.name.clone()).collect();
     let hello = hello(&carrier, edge_name, offer, seed)?;
-    let gate_id = hello.gate_id;
+    let (gate_id, versions) = (hello.gate_id, hello.versions.clone());
     queue(&mut carrier, &HelloFrame::Hello(hello))?;
     poll_fn(|cx| carrier.poll_flush(cx)).await?;
     let mut input = BytesMut::new();
     match read_frame(&mut carrier, &mut input).await {
         Ok(HelloFrame::Welcome(welcome)) => {
             // Requests name a workload by its position, so both sides must mean the same list.
-            if !welcome.workloads.iter().map(|workload| &workload.name).eq(&names) {
+            let same = welcome.workloads.iter().map(|workload| &workload.name).eq(&names);
+            if !same || !versions.contains(&welcome.version) {
                 return Err(Violation::BadPayload(Kind::Welcome as u8).into());
             }
             config.agreed = stricter(config.agreed, welcome.limits);
@@ -103,7 +104,7 @@ fn stricter(a: Agreed, b: Agreed) -> Agreed {
 
 fn hello(carrier: &Carrier, edge_name: String, offer: Offer, seed: &Seed) -> Result<Hello, AuthError> {
     Ok(Hello {
-        versions: vec![VERSION],
+        versions: hello::versions(&offer.workloads),
         public_key: auth::public_key(seed)?.0,
         signature: auth::sign(seed, carrier.exporter(), &edge_name)?,
         edge_name,

@@ -179,7 +179,11 @@ fn needs_plain_tls(config: &Config) -> bool {
 
 fn offer(config: &Config) -> Offer {
     let gate_id: GateId = mezu_runtime::id::new();
-    let workload = |it: &crate::WorkloadConfig| HelloWorkload { name: it.name.clone(), labels: it.labels.clone() };
+    let workload = |it: &crate::WorkloadConfig| HelloWorkload {
+        name: it.name.clone(),
+        label: it.label.clone(),
+        labels: it.labels.clone(),
+    };
     Offer {
         gate_id,
         workloads: config.workloads.iter().map(workload).collect(),

@@ -26,7 +26,7 @@ pub use gate::{
     proxy::{self, InvalidProxy, Proxy},
 };
 pub use in_process::{Acceptor, Connector};
-pub use mezu_model::{Label, Seed};
+pub use mezu_model::{GateLabel, Label, Seed};
 pub use stats::{Seen, Stats};
 pub use status::{Ended, Link, Status, WorkloadStatus};
 pub use target::{Address, InvalidTarget, Target};

@@ -8,7 +8,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use mezu_model::{InvalidName, Label, Limits, Seed};
+use mezu_model::{GateLabel, InvalidName, Label, Limits, Seed};
 use mezu_runtime::{Scope, spawn_local};
 use tokio::sync::watch;
 
@@ -40,12 +40,14 @@ pub struct WorkloadConfig {
     pub host_header: Option<String>,
     /// Takes any certificate of an `https` target.
     pub insecure_tls: bool,
+    /// Sets this gate apart: it takes only what is sent to this label, such as requests to a preview's host.
+    pub label: Option<GateLabel>,
     pub labels: BTreeMap<String, String>,
 }
 
 impl WorkloadConfig {
     pub fn new(name: Label, target: Target) -> Self {
-        Self { name, target, host_header: None, insecure_tls: false, labels: BTreeMap::new() }
+        Self { name, target, host_header: None, insecure_tls: false, label: None, labels: BTreeMap::new() }
     }
 }
 

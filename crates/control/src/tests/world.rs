@@ -94,7 +94,7 @@ impl EdgeView for Edge {
                 others: 0,
                 route: None,
                 stages: Vec::new(),
-                outcome: Outcome::Forwarded(Forwarded { workload_id, workload: None, gates: Vec::new() }),
+                outcome: Outcome::Forwarded(Forwarded { workload_id, workload: None, label: None, gates: Vec::new() }),
             },
         };
         let odd = || Untold::NoRequest { pointer: "/method", why: "no method".into() };

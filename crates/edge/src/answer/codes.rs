@@ -140,6 +140,11 @@ codes! {
         what "The route changes paths before they reach the site, and what it makes of this one is not a path."
         visitor "Check the address, or start from the site's front page."
         owner "The route's `rewrite` does not fit this path. Try it with the path from the access log."
+    NoSuchLabel "MEZU-1019" 404 Client Never 0
+        "This preview is not there"
+        what "The address is that of a preview, and no gate that serves it is connected. Previews go when the program behind them stops."
+        visitor "Ask whoever gave you the address; the site itself is at the address without the part up to the two hyphens."
+        owner "Start Warpgate with `--label` again. It is there for as long as that Warpgate is connected."
     NoGate "MEZU-2001" 503 Gate Always 5
         "This site is not connected right now"
         what "The hostname is known, but no gate for it is connected. The program that links the site to us is not running or cannot reach us."

@@ -35,6 +35,7 @@ fn every_error() -> Vec<EdgeError> {
         E::Policy(Refusal::PathRefused),
         E::Policy(Refusal::RouteBusy),
         E::Policy(Refusal::Maintenance { retry_after: 7 }),
+        E::NoSuchLabel,
         E::NoGate,
         E::GateLost { sent: false },
         E::GateLost { sent: true },

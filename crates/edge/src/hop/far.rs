@@ -20,8 +20,8 @@ use crate::worker::Worker;
 /// Opens the stream and carries what goes either way until one end is gone. Time limits are the near end's: when it
 /// is dropped, the stream is reset.
 pub(crate) async fn carry(worker: &Worker, hop: Hop) {
-    let Hop { workload, context, head, avoid, impatient, park, narrow, inline, end, up, down, go, told, near } = hop;
-    let ways = worker.gates.ways(workload);
+    let Hop { aim, context, head, avoid, impatient, park, narrow, inline, end, up, down, go, told, near } = hop;
+    let Some(ways) = worker.gates.ways_to(&aim) else { return drop(down.send(Err(nothing_sent(Miss::None))).await) };
     let options = OpenOptions { park, narrow, inline: &inline, end };
     let sent = match worker.gates.open(&ways, avoid, &context, &head, &options) {
         Ok(sent) => sent,

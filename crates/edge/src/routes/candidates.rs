@@ -44,7 +44,7 @@ pub enum Unmatched {
 impl Table {
     /// The org whose routes lead from this hostname, if any do.
     pub(crate) fn org_of(&self, host: &str) -> Option<OrgId> {
-        self.hosts.get(host).and_then(|host| host.org)
+        self.host(host).and_then(|(host, _)| host.org)
     }
 
     /// The table that would be if there were only these parts. It knows nothing of earlier requests, and nothing that it
@@ -55,7 +55,7 @@ impl Table {
 
     /// The routes of the request's host in match order, and how many are not listed.
     pub(crate) fn candidates(&self, head: &RequestHead) -> (Vec<Candidate>, usize) {
-        let Some(host) = self.hosts.get(&head.host) else { return (Vec::new(), 0) };
+        let Some((host, _)) = self.host(&head.host) else { return (Vec::new(), 0) };
         // What the tree says decides; the list explains it.
         let chosen = host.find(head).map(|route| route.id);
         let mut listed = Vec::new();

@@ -8,6 +8,7 @@ mod drain;
 mod forward;
 mod gates;
 mod hops;
+mod labels;
 mod limits;
 pub(crate) mod panics;
 mod patience;

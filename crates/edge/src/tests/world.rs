@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mezu_model::{GateId, KeyId, Label, Limits, OrgId, RequestHead, ResponseHead, RouteId, Seed, WorkloadId, known};
+use mezu_model::{
+    GateId, GateLabel, KeyId, Label, Limits, OrgId, RequestHead, ResponseHead, RouteId, Seed, WorkloadId, known,
+};
 use mezu_policy::PipelineSpec;
 use mezu_runtime::{Scope, spawn_local};
 use mezu_snapshot::{KeyEntry, KeyScope, OrgEntry, Parts, PathRule, RouteEntry, Snapshot, WorkloadEntry};
@@ -122,7 +124,23 @@ impl World {
 
     /// The same over a path of the test's own.
     pub(super) async fn tunnel_over(&self, io: Io, gate: u8, script: Script) -> Result<Tunnel, ConnectError> {
-        let workloads = vec![HelloWorkload { name: label("shop"), labels: Default::default() }];
+        self.offer_over(io, gate, None, script).await
+    }
+
+    /// A tunnel of a gate that wears a label.
+    pub(super) async fn labelled(&self, gate: u8, label: &str, script: Script) -> Result<Tunnel, ConnectError> {
+        let socket = TcpStream::connect(self.edge.https_addr()).await.unwrap();
+        self.offer_over(socket.into(), gate, Some(label.parse().unwrap()), script).await
+    }
+
+    async fn offer_over(
+        &self,
+        io: Io,
+        gate: u8,
+        worn: Option<GateLabel>,
+        script: Script,
+    ) -> Result<Tunnel, ConnectError> {
+        let workloads = vec![HelloWorkload { name: label("shop"), label: worn, labels: Default::default() }];
         let offer = Offer { gate_id: GateId::from_bytes([gate; 16]), workloads, agent: "test".into() };
         let tls = Arc::new(carrier::gate_config(self.roots.clone()).unwrap());
         let config = Config::new(ByteBudget::new(64 << 20));
@@ -151,18 +169,24 @@ impl World {
     }
 
     pub(super) async fn client_over(&self, socket: TcpStream) -> Client {
-        Client { tls: self.tls(socket, b"http/1.1").await, read: Vec::new() }
+        Client { tls: self.tls(HOST, socket, b"http/1.1").await, read: Vec::new() }
+    }
+
+    /// A client whose connection is for another host.
+    pub(super) async fn client_of(&self, host: &'static str) -> Client {
+        let socket = TcpStream::connect(self.edge.https_addr()).await.unwrap();
+        Client { tls: self.tls(host, socket, b"http/1.1").await, read: Vec::new() }
     }
 
     /// An HTTP/2 client.
     pub(super) async fn client_h2(&self) -> h2::client::SendRequest<Bytes> {
         let socket = TcpStream::connect(self.edge.https_addr()).await.unwrap();
-        let (client, connection) = h2::client::handshake(self.tls(socket, b"h2").await).await.unwrap();
+        let (client, connection) = h2::client::handshake(self.tls(HOST, socket, b"h2").await).await.unwrap();
         spawn_local(&self.scope, "h2 client", async move { drop(connection.await) });
         client
     }
 
-    async fn tls(&self, socket: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
+    async fn tls(&self, host: &'static str, socket: TcpStream, protocol: &[u8]) -> TlsStream<TcpStream> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -170,7 +194,7 @@ impl World {
             .with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
         let connector = TlsConnector::from(Arc::new(config));
-        connector.connect(ServerName::try_from(HOST).unwrap(), socket).await.unwrap()
+        connector.connect(ServerName::try_from(host).unwrap(), socket).await.unwrap()
     }
 
     /// A request on a connection of its own.

@@ -74,7 +74,7 @@ fn a_dry_run_asks_the_same_stages_and_tells_what_each_said() {
     assert_eq!(steps, [("a", true, Some("a is asked")), ("b", false, Some("b is asked"))]);
     assert_eq!(told.outcome, Err(Stop::Refused(Answer::BodyTooLarge { limit: 1 })));
     let told = Case::get("/").explain(&spies([false; 3]).0);
-    assert_eq!((told.steps.len(), told.outcome), (3, Ok(WORKLOAD)));
+    assert_eq!((told.steps.len(), told.outcome), (3, Ok(WORKLOAD.into())));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn full() -> PipelineSpec {
         "concurrency": { "requests": 10 },
         "rewrite": { "strip_prefix": "/a", "pattern": "b", "replacement": "c", "add_prefix": "/d" },
         "split": {
-            "to": [{ "workload": WORKLOAD, "weight": 1 }], "sticky": "cookie", "cookie": "__Host-a", "max_age": 60
+            "to": [{ "workload": WORKLOAD, "label": "blue", "weight": 1 }], "sticky": "cookie", "cookie": "__Host-a", "max_age": 60
         },
         "mirror": { "workload": WORKLOAD, "permille": 10, "methods": ["GET"], "body_bytes": 1024 },
         "headers": { "request": changes, "response": changes, "security": {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mezu_model::{RayId, WorkloadId};
+use mezu_model::{Aim, RayId, WorkloadId};
 use serde_json::{Value, json};
 
 use crate::case::{Case, fault, pipeline, values};
@@ -88,6 +88,46 @@ fn one_network_stays_together_without_a_cookie() {
 }
 
 #[test]
+fn labels_of_one_workload_have_shares_of_their_own_and_name_who_stands_in() {
+    let spec = json!({ "split": { "to": [
+        { "workload": OLD, "weight": 70 },
+        { "workload": OLD, "label": "blue", "weight": 20 },
+        { "workload": OLD, "label": "green", "weight": 10 },
+        { "workload": OLD, "label": "off", "weight": 0 },
+    ] } });
+    let pipeline = pipeline(spec);
+    let mut got: HashMap<Aim, u32> = HashMap::new();
+    for n in 0..10_000 {
+        let mut case = ray(n);
+        let (aim, instead) = case.aimed(&pipeline);
+        let cookie = values(case.beside.reply(), "set-cookie").remove(0);
+        let mut again = ray(1).header("cookie", cookie.split(';').next().unwrap());
+        assert_eq!(again.aim(&pipeline), aim);
+        let all = [None, Some("blue"), Some("green")].map(|label| aim_of(OLD, label)).to_vec();
+        assert_eq!(instead, aim.label.is_some().then_some(all));
+        *got.entry(aim).or_default() += 1;
+    }
+    let of = |label| got.get(&aim_of(OLD, label)).copied().unwrap_or(0);
+    assert!((6700..7300).contains(&of(None)) && (1800..2200).contains(&of(Some("blue"))), "{got:?}");
+    assert!((850..1150).contains(&of(Some("green"))) && of(Some("off")) == 0, "{got:?}");
+}
+
+#[test]
+fn on_a_host_that_is_for_one_label_nothing_is_dealt_out() {
+    let pipeline = pipeline(split(&[(OLD, 50), (NEW, 50)], "cookie"));
+    for n in 0..20 {
+        let mut case = ray(n);
+        case.label = Some("pr-1".parse().unwrap());
+        assert_eq!(case.aimed(&pipeline), (aim_of(crate::case::WORKLOAD, Some("pr-1")), None));
+        assert!(case.beside.reply().is_empty());
+    }
+}
+
+fn aim_of(workload: WorkloadId, label: Option<&str>) -> Aim {
+    Aim { workload, label: label.map(|label| label.parse().unwrap()) }
+}
+
+#[test]
 fn wrong_specs_say_where() {
     let with = |more: Value| {
         let mut spec = split(&[(OLD, 1)], "cookie");
@@ -101,6 +141,12 @@ fn wrong_specs_say_where() {
         (split(&[(OLD, 0), (NEW, 0)], "cookie"), "split.to"),
         (split(&[(OLD, 10_001)], "cookie"), "split.to[0].weight"),
         (split(&[(OLD, 1), (OLD, 2)], "cookie"), "split.to[1].workload"),
+        (
+            json!({ "split": { "to": [
+                { "workload": OLD, "label": "a", "weight": 1 }, { "workload": OLD, "label": "a", "weight": 2 }
+            ] } }),
+            "split.to[1].workload",
+        ),
         (with(json!({ "cookie": "a;b" })), "split.cookie"),
         (with(json!({ "cookie": "a\r\nb" })), "split.cookie"),
         (with(json!({ "max_age": 0 })), "split.max_age"),

@@ -11,6 +11,7 @@ fn hello() -> Hello {
         gate_id: GateId::from_bytes([3; 16]),
         workloads: vec![HelloWorkload {
             name: "app".parse().unwrap(),
+            label: None,
             labels: BTreeMap::from([("zone".into(), "ä".into())]),
         }],
         agent: "warpgate/0.1.0".into(),
@@ -78,7 +79,8 @@ fn unknown_members_and_codes_are_taken() {
 
 #[test]
 fn unsound_hellos_are_refused() {
-    let workload = |name: &str| HelloWorkload { name: name.parse().unwrap(), labels: BTreeMap::new() };
+    let workload = |name: &str| HelloWorkload { name: name.parse().unwrap(), label: None, labels: BTreeMap::new() };
+    let labelled = |name: &str| HelloWorkload { label: Some("pr-1".parse().unwrap()), ..workload(name) };
     let many = (0..=MAX_WORKLOADS).map(|n| workload(&format!("w{n}"))).collect();
     let labels = BTreeMap::from([("k".repeat(MAX_TEXT + 1), String::new())]);
     for unsound in [
@@ -88,6 +90,8 @@ fn unsound_hellos_are_refused() {
         Hello { workloads: many, ..hello() },
         Hello { workloads: vec![workload("a"), workload("a")], ..hello() },
         Hello { workloads: vec![HelloWorkload { labels, ..workload("a") }], ..hello() },
+        // An edge of version 1 would send it what is meant for the gates without a label.
+        Hello { workloads: vec![labelled("a")], versions: vec![1, 2], ..hello() },
         Hello { agent: "\x1b[2J".into(), ..hello() },
         Hello { edge_name: "n".repeat(MAX_TEXT + 1), ..hello() },
     ] {
@@ -106,6 +110,20 @@ fn unsound_hellos_are_refused() {
     }
     json["workloads"][0]["name"] = "-bad-".into();
     assert!(decode(&mut framed(Kind::Hello, &json.to_string())).is_err());
+}
+
+#[test]
+fn a_gate_with_a_label_speaks_no_version_that_knows_of_none() {
+    let plain = hello().workloads;
+    let labelled: Vec<_> =
+        plain.iter().map(|one| HelloWorkload { label: Some("pr-1".parse().unwrap()), ..one.clone() }).collect();
+    assert_eq!((versions(&plain), versions(&labelled)), (vec![1, 2], vec![2]));
+    let sound = Hello { versions: versions(&labelled), workloads: labelled, ..hello() };
+    let mut bytes = BytesMut::from(&encode(&HelloFrame::Hello(sound.clone())).unwrap()[..]);
+    assert_eq!(decode(&mut bytes), Ok(Some(HelloFrame::Hello(sound))));
+    for (offered, agreed) in [(vec![1], Some(1)), (vec![2, 9, 1], Some(2)), (vec![0, 9], None)] {
+        assert_eq!(Hello { versions: offered, ..hello() }.version(), agreed);
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ where
         let io = TcpStream::connect(address).await.unwrap();
         io.set_nodelay(true).unwrap();
         let tls = Arc::new(gate_config(roots).unwrap());
-        let workload = HelloWorkload { name: "shop".parse().unwrap(), labels: Default::default() };
+        let workload = HelloWorkload { name: "shop".parse().unwrap(), label: None, labels: Default::default() };
         let offer = Offer { gate_id: GateId::from_bytes([5; 16]), workloads: vec![workload], agent: String::new() };
         let scope = Scope::new();
         let seed = Seed::from_bytes([3; 32]);

@@ -73,7 +73,7 @@ impl World {
 }
 
 fn offer() -> Offer {
-    let workload = HelloWorkload { name: "shop".parse().unwrap(), labels: Default::default() };
+    let workload = HelloWorkload { name: "shop".parse().unwrap(), label: None, labels: Default::default() };
     Offer { gate_id: GateId::from_bytes([5; 16]), workloads: vec![workload], agent: "test".to_owned() }
 }
 

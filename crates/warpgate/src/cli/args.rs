@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use mezu_runtime::telemetry::LogFormat;
-use warpgate::{DEFAULT_CONNECTIONS, EdgeAddress, Label, Proxy, Target};
+use warpgate::{DEFAULT_CONNECTIONS, EdgeAddress, GateLabel, Label, Proxy, Target};
 
 const EXAMPLES: &str = "\
 Examples:
   warpgate http 3000 --edge edge.example.com        what listens on port 3000 here
   warpgate http file:///srv/site --name site        a folder, as site.<the edge's domain>
+  warpgate http 3000 --name site --label pr-7       a preview of it, as pr-7--site.<the edge's domain>
   warpgate start --config warpgate.toml             several workloads
   warpgate diag --edge edge.example.com             what is wrong with the way there
 
@@ -46,6 +47,9 @@ pub(crate) struct HttpArgs {
     /// Name of the workload, which becomes part of its URL; derived from the target or this folder by default
     #[arg(long, value_parser = label)]
     pub name: Option<Label>,
+    /// Preview: be reached at LABEL--<the workload's host> alone, by its rules, and take none of its other requests
+    #[arg(long)]
+    pub label: Option<GateLabel>,
     /// Host header for the workload instead of the public name; `rewrite` means the target's own
     #[arg(long, value_name = "HOST")]
     pub host_header: Option<String>,
@@ -163,6 +167,8 @@ mod tests {
         for bad in [
             &["http", "nope"][..],
             &["http", "3000", "--name", "-x"],
+            &["http", "3000", "--label", "a--b"],
+            &["http", "3000", "--label", "www"],
             &["http", "3000", "--proxy", "ftp://x"],
             &["http", "3000", "--connections", "17"],
             &["http"],

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use warpgate::{Label, Target, WorkloadConfig};
+use warpgate::{GateLabel, Label, Target, WorkloadConfig};
 
 /// Longest file that is read, bytes.
 const MAX_FILE: u64 = 256 * 1024;
@@ -32,6 +32,7 @@ pub(crate) struct Workload {
     host_header: Option<String>,
     #[serde(default)]
     insecure_tls: bool,
+    label: Option<GateLabel>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
 }
@@ -70,6 +71,7 @@ impl Workload {
         let mut workload = WorkloadConfig::new(label, target.clone());
         workload.host_header = host_header(self.host_header.as_deref(), &target)?;
         workload.insecure_tls = self.insecure_tls;
+        workload.label.clone_from(&self.label);
         workload.labels = self.labels.clone();
         Ok(workload)
     }
@@ -98,10 +100,12 @@ mod tests {
     fn a_whole_file() {
         let file = File::parse(
             "edge = 'edge.test:8443'\nca = 'ca.pem'\n\n[workloads.web]\ntarget = '3000'\nhost_header = 'rewrite'\n\
-             labels = { team = 'a' }\n\n[workloads.grpc]\ntarget = 'h2c://127.0.0.1:50051'\n",
+             label = 'PR-7'\nlabels = { team = 'a' }\n\n[workloads.grpc]\ntarget = 'h2c://127.0.0.1:50051'\n",
         )
         .unwrap();
         let workloads = file.workloads().unwrap();
+        let labels: Vec<_> = workloads.iter().map(|w| w.label.as_ref().map(GateLabel::as_str)).collect();
+        assert_eq!(labels, [None, Some("pr-7")]);
         let shown: Vec<_> = workloads.iter().map(|w| format!("{} {} {:?}", w.name, w.target, w.host_header)).collect();
         assert_eq!(shown, ["grpc h2c://127.0.0.1:50051 None", "web http://localhost:3000 Some(\"localhost:3000\")",]);
     }
@@ -114,6 +118,7 @@ mod tests {
             "[workloads.web]\ntarget = 'nope'",
             "[workloads.'a b']\ntarget = '1'",
             "[workloads.web]\ntarget = '1'\nhost_header = 'a b'",
+            "[workloads.web]\ntarget = '1'\nlabel = 'xn'",
             "connections = 'many'",
         ] {
             assert!(File::parse(text).is_err(), "{text}");

@@ -21,6 +21,7 @@ pub(crate) fn http(args: &HttpArgs) -> Outcome {
     let mut workload = WorkloadConfig::new(name(args), args.target.clone());
     workload.host_header = host_header(args.host_header.as_deref(), &args.target)?;
     workload.insecure_tls = args.insecure_workload_tls;
+    workload.label.clone_from(&args.label);
     run(config(&args.connect, &File::default(), vec![workload])?, &args.show)
 }
 

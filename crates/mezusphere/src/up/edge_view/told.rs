@@ -83,9 +83,9 @@ fn verdict(one: StageVerdict) -> Verdict {
 
 fn end(outcome: mezu_edge::Outcome) -> Outcome {
     match outcome {
-        mezu_edge::Outcome::Forwarded { workload, gates } => {
+        mezu_edge::Outcome::Forwarded { workload, label, gates } => {
             let gates = gates.into_iter().map(gate).collect();
-            Outcome::Forwarded(Forwarded { workload_id: workload, workload: None, gates })
+            Outcome::Forwarded(Forwarded { workload_id: workload, workload: None, label, gates })
         }
         mezu_edge::Outcome::Replied { stage, status } => Outcome::Replied(Replied { stage: stage.into(), status }),
         mezu_edge::Outcome::Refused { stage, code, status, title } => {

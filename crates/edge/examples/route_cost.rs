@@ -43,7 +43,8 @@ fn snapshot(kind: &str, routes: usize) -> Snapshot {
         let (host, path, _) = place(kind, n);
         let id = RouteId::from_bytes((n as u128).to_be_bytes());
         let spec = PipelineSpec::default();
-        parts.routes.push(RouteEntry::new(id, host.parse().unwrap(), path.parse().unwrap(), workload(n), spec));
+        let (host, path) = (host.parse().unwrap(), path.parse().unwrap());
+        parts.routes.push(RouteEntry::new(id, host, path, workload(n), spec).into());
     }
     Snapshot::new(1, "base.test".parse().unwrap(), parts)
 }

@@ -40,12 +40,13 @@ async fn main() {
     let grown = resident().saturating_sub(before);
     println!("resident: {} MiB more than without, {} bytes a route", grown >> 20, grown / routes.max(1));
 
+    let path = mezu_api::paths::of("default", "routes");
     let mut socket = UnixStream::connect(data.join(api::SOCKET)).await.unwrap();
     let mut times = Vec::new();
     for n in 0..changes {
         let body = serde_json::json!({ "host": format!("new-{n}.example.com"), "path": "/", "workload": "w-0" });
         let begun = Instant::now();
-        let status = post(&mut socket, "/v1/routes", &body.to_string()).await;
+        let status = post(&mut socket, &path, &body.to_string()).await;
         times.push(begun.elapsed());
         assert!((200..300).contains(&status), "{status}");
     }

@@ -11,10 +11,10 @@ use crate::mirror::Copying;
 use crate::stage::Note;
 use crate::{Answer, AnswerBody, Beside, BodyMeter, Reply, Request, Response, Stage, Verdict};
 
-/// The stages that one route has switched on, in order.
-#[derive(Debug)]
+/// The stages that one route has switched on, in order. Clones share them: a stage keeps nothing of its own.
+#[derive(Clone, Debug)]
 pub struct Pipeline {
-    stages: Box<[Box<dyn Stage>]>,
+    stages: Arc<[Box<dyn Stage>]>,
 }
 
 /// What a route without a `body_limit` stage lets through, bytes: anything (`docs/adr/0006`).
@@ -47,7 +47,7 @@ pub enum Stop {
 
 impl Pipeline {
     pub(crate) fn new(stages: Vec<Box<dyn Stage>>) -> Self {
-        Self { stages: stages.into_boxed_slice() }
+        Self { stages: stages.into() }
     }
 
     /// Judges a request; tells where it goes to.
@@ -65,7 +65,7 @@ impl Pipeline {
             return Ok((Aim { workload, label }, permitted));
         }
         let mut request = Request::new(subject, Note::Off);
-        for stage in &self.stages {
+        for stage in self.stages.iter() {
             match stage.request(&mut request) {
                 Verdict::Continue => {}
                 Verdict::Answer(answer) => return Err(Stop::Refused(answer)),
@@ -94,7 +94,7 @@ impl Pipeline {
     pub fn explain(&self, subject: Subject<'_>) -> Explanation {
         let mut request = Request::new(subject, Note::Trial(None));
         let mut steps = Vec::with_capacity(self.stages.len());
-        for stage in &self.stages {
+        for stage in self.stages.iter() {
             let verdict = stage.request(&mut request);
             let Note::Trial(note) = std::mem::replace(&mut request.note, Note::Trial(None)) else { break };
             steps.push(Step { stage: stage.name(), passed: verdict == Verdict::Continue, note });

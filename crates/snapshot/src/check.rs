@@ -1,56 +1,41 @@
 //! The cross-object checks: what types alone cannot promise.
 
+mod after;
+mod problem;
+mod whole;
+
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::hash::Hash;
+use std::sync::Arc;
 
 use mezu_model::{Hostname, OrgId, RouteId, WorkloadId};
+use mezu_policy::Pipeline;
 
 use crate::{RouteEntry, Snapshot, limits};
 
-/// One reason why a snapshot may not be served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    #[error("there are {found} {what}; at most {most} are allowed")]
-    TooMany { what: &'static str, found: usize, most: usize },
-    #[error("org {org} has {found} routes; at most {} are allowed", limits::ROUTES_PER_ORG)]
-    TooManyRoutesOfOrg { org: OrgId, found: usize },
-    #[error("{what} {id} stands twice")]
-    Duplicate { what: &'static str, id: String },
-    #[error("{what} {id} refers to {target}, which does not exist")]
-    Dangling { what: &'static str, id: String, target: String },
-    #[error("routes for {host} lead to workloads of two orgs")]
-    HostOfTwoOrgs { host: Hostname },
-    #[error("route {route} cannot be compiled: {reason}")]
-    Pipeline { route: RouteId, reason: String },
+pub use problem::{Problem, Problems};
+
+/// A snapshot that was checked and found whole. What comes after it needs only to be checked where it differs.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    snapshot: Arc<Snapshot>,
+    /// Of each org that has routes.
+    totals: HashMap<OrgId, Total>,
 }
 
-/// All that is wrong with a snapshot (at most [`Problems::MOST`] are listed).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
-
-impl Problems {
-    /// A broken snapshot is refused on the first problem; a person is helped by a few more, not by a million.
-    pub const MOST: usize = 20;
-
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
-    }
+/// What an org's routes come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Total {
+    routes: usize,
 }
 
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str("; ")?;
-            }
-            problem.fmt(f)?;
-        }
-        Ok(())
-    }
+/// What a check has found out on its way, for one who makes something of the snapshot.
+#[derive(Debug, Default)]
+pub struct Fresh {
+    /// The hosts with routes that have come, gone or changed; `None`: nothing is known to have stayed.
+    pub hosts: Option<HashSet<Hostname>>,
+    /// The pipelines of the routes that have come or changed.
+    pub pipelines: HashMap<RouteId, Pipeline>,
 }
-
-impl std::error::Error for Problems {}
 
 impl Snapshot {
     /// Whether this snapshot is whole: bounded, free of duplicates, every reference resolved, every hostname owned by
@@ -59,136 +44,116 @@ impl Snapshot {
     /// # Errors
     /// The problems found.
     pub fn check(&self) -> Result<(), Problems> {
-        self.check_but(|_| false)
+        whole::check(self).map(drop)
+    }
+}
+
+impl Checked {
+    /// A snapshot in which nothing exists, which is whole.
+    #[must_use]
+    pub fn empty(base_domain: Hostname) -> Self {
+        Self { snapshot: Arc::new(Snapshot::empty(base_domain)), totals: HashMap::new() }
     }
 
-    /// The same, after a snapshot that is known to be good: a route that stands in both the same has a pipeline that
-    /// compiles, which is what takes most of the time.
+    /// Checks all of a snapshot.
     ///
     /// # Errors
     /// The problems found.
-    pub fn check_after(&self, good: &Self) -> Result<(), Problems> {
-        let mut good = good.routes.iter().peekable();
-        // Both are in the order of their ids; where they are not, a route is only compiled once more.
-        self.check_but(|route| {
-            while good.next_if(|old| old.id < route.id).is_some() {}
-            good.next_if(|old| old.id == route.id).is_some_and(|old| old == route)
-        })
+    pub fn first(snapshot: Arc<Snapshot>) -> Result<(Self, Fresh), Problems> {
+        let (totals, pipelines) = whole::check(&snapshot)?;
+        Ok((Self { snapshot, totals }, Fresh { hosts: None, pipelines }))
     }
 
-    fn check_but(&self, mut is_known: impl FnMut(&RouteEntry) -> bool) -> Result<(), Problems> {
-        let mut found = Vec::new();
-        check_counts(self, &mut found);
-        if found.is_empty() {
-            check_orgs_and_keys(self, &mut found);
-            let owners = check_workloads(self, &mut found);
-            check_routes(self, &owners, &mut is_known, &mut found);
-        }
-        found.truncate(Problems::MOST);
-        if found.is_empty() { Ok(()) } else { Err(Problems(found)) }
+    /// Checks a snapshot that comes after this one: the same as checking all of it, at the cost of what differs and a
+    /// look at the rest.
+    ///
+    /// # Errors
+    /// The problems found.
+    pub fn next(&self, snapshot: Arc<Snapshot>) -> Result<(Self, Fresh), Problems> {
+        let Some(differences) = after::Differences::between(&self.snapshot, &snapshot) else {
+            return Self::first(snapshot);
+        };
+        let (totals, pipelines) = after::check(&self.totals, &self.snapshot, &snapshot, &differences)?;
+        let hosts = Some(differences.hosts.into_iter().cloned().collect());
+        Ok((Self { snapshot, totals }, Fresh { hosts, pipelines }))
     }
-}
 
-fn check_counts(snapshot: &Snapshot, found: &mut Vec<Problem>) {
-    let counts = [
-        ("orgs", snapshot.orgs.len(), limits::ORGS),
-        ("keys", snapshot.keys.len(), limits::KEYS),
-        ("workloads", snapshot.workloads.len(), limits::WORKLOADS),
-        ("routes", snapshot.routes.len(), limits::ROUTES),
-    ];
-    for (what, count, most) in counts {
-        if count > most {
-            found.push(Problem::TooMany { what, found: count, most });
-        }
+    /// What was checked.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
     }
 }
 
-fn check_orgs_and_keys(snapshot: &Snapshot, found: &mut Vec<Problem>) {
-    let orgs: HashSet<OrgId> = snapshot.orgs.iter().map(|org| org.id).collect();
-    no_duplicates("org", snapshot.orgs.iter().map(|org| org.id), found);
-    no_duplicates("org name", snapshot.orgs.iter().map(|org| org.name.as_str()), found);
-    no_duplicates("key", snapshot.keys.iter().map(|key| key.id), found);
-    let mut public = HashSet::new();
-    for key in &snapshot.keys {
-        if !public.insert(key.public) {
-            // Two keys with one public half would make it undecided whose tunnel it is.
-            found.push(Problem::Duplicate { what: "public key of key", id: key.id.to_string() });
-        }
-        if !orgs.contains(&key.org) {
-            found.push(dangling("key", key.id, key.org));
-        }
-    }
+/// What checking finds: problems, or what the routes come to.
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    totals: HashMap<OrgId, Total>,
+    pipelines: HashMap<RouteId, Pipeline>,
 }
 
-fn check_workloads(snapshot: &Snapshot, found: &mut Vec<Problem>) -> HashMap<WorkloadId, OrgId> {
-    let orgs: HashSet<OrgId> = snapshot.orgs.iter().map(|org| org.id).collect();
-    no_duplicates("workload", snapshot.workloads.iter().map(|workload| workload.id), found);
-    let mut names = HashSet::new();
-    let mut owners = HashMap::with_capacity(snapshot.workloads.len());
-    for workload in &snapshot.workloads {
-        owners.insert(workload.id, workload.org);
-        if !names.insert((workload.org, workload.name.as_str())) {
-            found.push(Problem::Duplicate { what: "workload name", id: workload.name.to_string() });
+type Outcome = Result<(HashMap<OrgId, Total>, HashMap<RouteId, Pipeline>), Problems>;
+
+impl Findings {
+    fn outcome(mut self) -> Outcome {
+        for (org, total) in &self.totals {
+            if total.routes > limits::ROUTES_PER_ORG {
+                self.problems.push(Problem::TooManyRoutesOfOrg { org: *org, found: total.routes });
+            }
         }
-        if !orgs.contains(&workload.org) {
-            found.push(dangling("workload", workload.id, workload.org));
+        match Problems::of(self.problems) {
+            Some(problems) => Err(problems),
+            None => Ok((self.totals, self.pipelines)),
         }
     }
-    owners
-}
 
-fn check_routes(
-    snapshot: &Snapshot,
-    owners: &HashMap<WorkloadId, OrgId>,
-    is_known: &mut impl FnMut(&RouteEntry) -> bool,
-    found: &mut Vec<Problem>,
-) {
-    no_duplicates("route", snapshot.routes.iter().map(|route| route.id), found);
-    let mut places = HashSet::with_capacity(snapshot.routes.len());
-    let mut hosts: HashMap<&Hostname, OrgId> = HashMap::with_capacity(snapshot.routes.len());
-    let mut per_org: HashMap<OrgId, usize> = HashMap::new();
-    for route in &snapshot.routes {
-        if !places.insert((&route.host, &route.path, &route.matcher)) {
-            found.push(Problem::Duplicate { what: "route for", id: format!("{}{}", route.host, route.path) });
+    /// Compiles a route's pipeline and counts the route for the org that its workload is of.
+    fn add(&mut self, route: &RouteEntry, owners: &HashMap<WorkloadId, OrgId>) {
+        match Pipeline::compile(&route.pipeline) {
+            Ok(pipeline) => drop(self.pipelines.insert(route.id, pipeline)),
+            Err(invalid) => {
+                self.problems.push(Problem::Pipeline { route: route.id, reason: invalid.to_string() });
+                return;
+            }
         }
-        if !is_known(route)
-            && let Err(invalid) = mezu_policy::Pipeline::compile(&route.pipeline)
-        {
-            found.push(Problem::Pipeline { route: route.id, reason: invalid.to_string() });
+        if let Some(org) = owners.get(&route.workload) {
+            self.totals.entry(*org).or_default().routes += 1;
         }
-        let Some(&org) = owners.get(&route.workload) else {
-            found.push(dangling("route", route.id, route.workload));
-            continue;
+    }
+
+    /// Every workload that a route names must be there, and all of them one org's.
+    fn resolve(&mut self, route: &RouteEntry, owners: &HashMap<WorkloadId, OrgId>) {
+        let Some(org) = owners.get(&route.workload) else {
+            self.problems.push(Problem::dangling("route", route.id, route.workload));
+            return;
         };
         // Another org's workload is as good as none: nothing of it is told.
-        for target in route.pipeline.workloads().filter(|target| owners.get(target) != Some(&org)) {
-            found.push(dangling("route", route.id, target));
-        }
-        *per_org.entry(org).or_default() += 1;
-        if *hosts.entry(&route.host).or_insert(org) != org {
-            found.push(Problem::HostOfTwoOrgs { host: route.host.clone() });
+        for target in route.pipeline.workloads().filter(|target| owners.get(target) != Some(org)) {
+            self.problems.push(Problem::dangling("route", route.id, target));
         }
     }
-    for (org, count) in per_org {
-        if count > limits::ROUTES_PER_ORG {
-            found.push(Problem::TooManyRoutesOfOrg { org, found: count });
+
+    /// Routes stand at places of their own, and those of one host lead to one org.
+    fn places<'r>(
+        &mut self,
+        routes: impl ExactSizeIterator<Item = &'r RouteEntry>,
+        owners: &HashMap<WorkloadId, OrgId>,
+    ) {
+        let mut places = HashSet::with_capacity(routes.len());
+        let mut hosts: HashMap<&Hostname, OrgId> = HashMap::with_capacity(routes.len());
+        for route in routes {
+            if !places.insert((&route.host, &route.path, &route.matcher)) {
+                let id = format!("{}{}", route.host, route.path);
+                self.problems.push(Problem::Duplicate { what: "route for", id });
+            }
+            let Some(&org) = owners.get(&route.workload) else { continue };
+            if *hosts.entry(&route.host).or_insert(org) != org {
+                self.problems.push(Problem::HostOfTwoOrgs { host: route.host.clone() });
+            }
         }
     }
 }
 
-fn no_duplicates<T: Eq + Hash + Copy + fmt::Display>(
-    what: &'static str,
-    ids: impl Iterator<Item = T>,
-    found: &mut Vec<Problem>,
-) {
-    let mut seen = HashSet::new();
-    for id in ids {
-        if !seen.insert(id) {
-            found.push(Problem::Duplicate { what, id: id.to_string() });
-        }
-    }
-}
-
-fn dangling(what: &'static str, id: impl fmt::Display, target: impl fmt::Display) -> Problem {
-    Problem::Dangling { what, id: id.to_string(), target: target.to_string() }
-}
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use mezu_model::{Hostname, KeyId, Label, Network, OrgId, PublicKey, RouteId, Wor
 use mezu_policy::PipelineSpec;
 use serde::{Deserialize, Serialize};
 
-use crate::{Matcher, PathRule};
+use crate::{Matcher, PathRule, Shared};
 
 /// Everything an edge needs, as of one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,20 +16,20 @@ pub struct Snapshot {
     pub generation: u64,
     /// The domain under which a workload gets its default hostname, e.g. `mezusphere.localhost`.
     pub base_domain: Hostname,
-    pub orgs: Vec<OrgEntry>,
+    pub orgs: Shared<Vec<OrgEntry>>,
     /// The keys that may open a tunnel now. A revoked key is absent.
-    pub keys: Vec<KeyEntry>,
-    pub workloads: Vec<WorkloadEntry>,
-    pub routes: Vec<RouteEntry>,
+    pub keys: Shared<Vec<KeyEntry>>,
+    pub workloads: Shared<Vec<WorkloadEntry>>,
+    pub routes: Vec<Shared<RouteEntry>>,
 }
 
 /// A snapshot's content without its generation: what the store can tell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
-    pub orgs: Vec<OrgEntry>,
-    pub keys: Vec<KeyEntry>,
-    pub workloads: Vec<WorkloadEntry>,
-    pub routes: Vec<RouteEntry>,
+    pub orgs: Shared<Vec<OrgEntry>>,
+    pub keys: Shared<Vec<KeyEntry>>,
+    pub workloads: Shared<Vec<WorkloadEntry>>,
+    pub routes: Vec<Shared<RouteEntry>>,
 }
 
 /// An organisation: the owner of keys, workloads and the hostnames of their routes.
@@ -131,6 +131,23 @@ impl RouteEntry {
     }
 }
 
+impl Parts {
+    /// Holds what a snapshot holds, wherever that is equal: it then costs no memory of its own, and comparing it nothing.
+    /// Routes must be in the order of their ids, or they are left as they are.
+    pub fn keep(&mut self, of: &Snapshot) {
+        self.orgs.keep(&of.orgs);
+        self.keys.keep(&of.keys);
+        self.workloads.keep(&of.workloads);
+        let mut known = of.routes.iter().peekable();
+        for route in &mut self.routes {
+            while known.next_if(|known| known.id < route.id).is_some() {}
+            if let Some(known) = known.next_if(|known| known.id == route.id) {
+                route.keep(known);
+            }
+        }
+    }
+}
+
 impl Snapshot {
     /// Puts a generation on what the store told.
     #[must_use]
@@ -145,7 +162,7 @@ impl Snapshot {
         Self::new(0, base_domain, Parts::default())
     }
 
-    /// Its content, copied.
+    /// Its content, which both then share.
     #[must_use]
     pub fn parts(&self) -> Parts {
         let Self { orgs, keys, workloads, routes, .. } = self.clone();

@@ -16,13 +16,15 @@ pub mod limits;
 mod matcher;
 mod order;
 mod path;
+mod shared;
 
-pub use check::{Problem, Problems};
+pub use check::{Checked, Fresh, Problem, Problems};
 pub use entry::{KeyEntry, KeyScope, OrgEntry, Parts, RouteEntry, Snapshot, WorkloadEntry};
 pub use file::{Undecodable, decode, encode};
 pub use matcher::{HeaderCondition, InvalidMatcher, Matcher, Unmet};
 pub use order::{Order, Shadowed, shadowed};
 pub use path::{InvalidPathRule, PathRule, Step, Tail};
+pub use shared::Shared;
 
 #[cfg(test)]
 mod tests;

@@ -21,19 +21,20 @@ fn key(n: u8) -> KeyEntry {
     KeyEntry { id: KeyId::from_bytes([n; 16]), org: org(1), public: PublicKey([n; 32]), scope: KeyScope::default() }
 }
 
-fn route(n: u8, host: &str, to: u8) -> RouteEntry {
+fn route(n: u8, host: &str, to: u8) -> Shared<RouteEntry> {
     let id = RouteId::from_bytes([n; 16]);
-    RouteEntry::new(id, host.parse().unwrap(), PathRule::root(), workload(to), PipelineSpec::default())
+    RouteEntry::new(id, host.parse().unwrap(), PathRule::root(), workload(to), PipelineSpec::default()).into()
 }
 
 fn good() -> Snapshot {
     let parts = Parts {
-        orgs: vec![OrgEntry { id: org(1), name: label("one") }, OrgEntry { id: org(2), name: label("two") }],
-        keys: vec![key(1), key(2)],
+        orgs: vec![OrgEntry { id: org(1), name: label("one") }, OrgEntry { id: org(2), name: label("two") }].into(),
+        keys: vec![key(1), key(2)].into(),
         workloads: vec![
             WorkloadEntry { id: workload(1), org: org(1), name: label("shop") },
             WorkloadEntry { id: workload(2), org: org(2), name: label("shop") },
-        ],
+        ]
+        .into(),
         routes: vec![route(1, "shop.example", 1), route(2, "other.example", 2)],
     };
     Snapshot::new(7, "mezusphere.localhost".parse().unwrap(), parts)
@@ -128,10 +129,10 @@ fn counts_are_bounded() {
 fn routes_of_one_org_are_bounded() {
     let problem = first_problem(|s| {
         s.routes = (0..=limits::ROUTES_PER_ORG)
-            .map(|n| RouteEntry {
-                id: RouteId::from_bytes(u128::try_from(n).unwrap().to_be_bytes()),
-                path: format!("/{n}").parse().unwrap(),
-                ..route(1, "a.example", 1)
+            .map(|n| {
+                let id = RouteId::from_bytes(u128::try_from(n).unwrap().to_be_bytes());
+                let path = format!("/{n}").parse().unwrap();
+                RouteEntry { id, path, ..(*route(1, "a.example", 1)).clone() }.into()
             })
             .collect();
     });

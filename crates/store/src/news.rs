@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mezu_model::RouteId;
-use mezu_snapshot::{Parts, RouteEntry};
+use mezu_snapshot::{Parts, RouteEntry, Shared};
 
 use crate::change::View;
 use crate::{Store, StoreError, key, org, route, workload};
@@ -84,8 +84,8 @@ impl Store {
 }
 
 /// Routes are in the order of their ids.
-fn put(routes: &mut Vec<RouteEntry>, id: RouteId, entry: Option<RouteEntry>) {
-    match (routes.binary_search_by_key(&id, |route| route.id), entry) {
+fn put(routes: &mut Vec<Shared<RouteEntry>>, id: RouteId, entry: Option<RouteEntry>) {
+    match (routes.binary_search_by_key(&id, |route| route.id), entry.map(Shared::new)) {
         (Ok(at), Some(entry)) => {
             if let Some(old) = routes.get_mut(at) {
                 *old = entry;
@@ -105,9 +105,9 @@ impl View {
 
     async fn parts_but_routes(&mut self) -> Result<Parts, StoreError> {
         Ok(Parts {
-            orgs: org::entries(&mut self.tx).await?,
-            keys: key::entries(&mut self.tx).await?,
-            workloads: workload::entries(&mut self.tx).await?,
+            orgs: org::entries(&mut self.tx).await?.into(),
+            keys: key::entries(&mut self.tx).await?.into(),
+            workloads: workload::entries(&mut self.tx).await?.into(),
             routes: Vec::new(),
         })
     }

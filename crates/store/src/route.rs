@@ -4,7 +4,7 @@ mod list;
 
 use mezu_model::{Hostname, OrgId, RouteId, WorkloadId};
 use mezu_policy::PipelineSpec;
-use mezu_snapshot::{Matcher, PathRule, RouteEntry, limits};
+use mezu_snapshot::{Matcher, PathRule, RouteEntry, Shared, limits};
 
 use crate::change::{Change, RouteCount, View, check_version};
 use crate::db::{Row, Tx};
@@ -166,8 +166,9 @@ impl Change {
 }
 
 /// What edges are told: those that are not enabled too, which they serve as little as an unknown path, but can name.
-pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<RouteEntry>, StoreError> {
-    tx.rows(select_entry!("ORDER BY id"), []).await?.iter().map(to_entry).collect()
+pub(crate) async fn entries(tx: &mut Tx) -> Result<Vec<Shared<RouteEntry>>, StoreError> {
+    let rows = tx.rows(select_entry!("ORDER BY id"), []).await?;
+    rows.iter().map(|row| to_entry(row).map(Shared::new)).collect()
 }
 
 /// The same of one route.

@@ -128,7 +128,7 @@ impl Known {
         let workload = |(id, name): (&WorkloadId, &Label)| WorkloadEntry { id: *id, org, name: name.clone() };
         Parts {
             workloads: self.workloads.iter().map(workload).collect(),
-            routes: self.routes.iter().map(route::entry).collect(),
+            routes: self.routes.iter().map(|one| route::entry(one).into()).collect(),
             ..Parts::default()
         }
     }

@@ -147,7 +147,7 @@ async fn served(world: &World) {
 fn narrow(world: &World, scope: &str) {
     let mut snapshot = (**world.snapshots.borrow()).clone();
     snapshot.generation += 1;
-    for key in &mut snapshot.keys {
+    for key in &mut *snapshot.keys {
         key.scope = serde_json::from_str(scope).unwrap();
     }
     world.snapshots.send_replace(Arc::new(snapshot));

@@ -28,7 +28,8 @@ fn damaged(good: &Snapshot, random: &mut Random) -> (&'static str, Snapshot) {
     let nobody = WorkloadId::from_bytes([0xEE; 16]);
     let what = match random.below(10) {
         0 => {
-            let other = |n: usize| RouteEntry { id: RouteId::from_bytes((n as u128).to_be_bytes()), ..route.clone() };
+            let id = |n: usize| RouteId::from_bytes((n as u128).to_be_bytes());
+            let other = |n: usize| RouteEntry { id: id(n), ..(*route).clone() }.into();
             bad.routes = (0..limits::ROUTES_PER_ORG * 3).map(other).collect();
             "three times too many routes"
         }
@@ -49,7 +50,8 @@ fn damaged(good: &Snapshot, random: &mut Random) -> (&'static str, Snapshot) {
             "an org that is not there"
         }
         5 => {
-            bad.keys.push(bad.keys[0].clone());
+            let key = bad.keys[0].clone();
+            bad.keys.push(key);
             "a key twice"
         }
         6 => {
@@ -65,11 +67,13 @@ fn damaged(good: &Snapshot, random: &mut Random) -> (&'static str, Snapshot) {
             "a stage that does not compile"
         }
         8 => {
-            bad.workloads.push(bad.workloads[0].clone());
+            let workload = bad.workloads[0].clone();
+            bad.workloads.push(workload);
             "a workload twice"
         }
         _ => {
-            bad.orgs.push(bad.orgs[0].clone());
+            let org = bad.orgs[0].clone();
+            bad.orgs.push(org);
             "an org twice"
         }
     };

@@ -94,16 +94,20 @@ impl World {
         let seed = Seed::from_bytes([5; 32]);
         let public = auth::public_key(&seed).unwrap();
         let parts = Parts {
-            orgs: vec![OrgEntry { id: ORG, name: label("org") }],
-            keys: vec![KeyEntry { id: KeyId::from_bytes([3; 16]), org: ORG, public, scope: KeyScope::default() }],
-            workloads: vec![WorkloadEntry { id: WORKLOAD, org: ORG, name: label("shop") }],
-            routes: vec![RouteEntry::new(
-                RouteId::from_bytes([4; 16]),
-                HOST.parse().unwrap(),
-                PathRule::root(),
-                WORKLOAD,
-                PipelineSpec::default(),
-            )],
+            orgs: vec![OrgEntry { id: ORG, name: label("org") }].into(),
+            keys: vec![KeyEntry { id: KeyId::from_bytes([3; 16]), org: ORG, public, scope: KeyScope::default() }]
+                .into(),
+            workloads: vec![WorkloadEntry { id: WORKLOAD, org: ORG, name: label("shop") }].into(),
+            routes: vec![
+                RouteEntry::new(
+                    RouteId::from_bytes([4; 16]),
+                    HOST.parse().unwrap(),
+                    PathRule::root(),
+                    WORKLOAD,
+                    PipelineSpec::default(),
+                )
+                .into(),
+            ],
         };
         let snapshot = Snapshot::new(1, "base.test".parse().unwrap(), parts);
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));

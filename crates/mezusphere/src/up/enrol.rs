@@ -67,7 +67,7 @@ fn known(places: &Places, enrolment: &Enrolment) -> Option<Vec<EnrolledWorkload>
     }
     let workload = |name: &Label| {
         let place = places.workload(enrolment.org, name)?;
-        Some(EnrolledWorkload { name: name.clone(), id: place.id, hostname: place.default.clone()? })
+        Some(EnrolledWorkload { name: name.clone(), id: place.id, hostname: place.default? })
     };
     enrolment.names.iter().map(workload).collect()
 }

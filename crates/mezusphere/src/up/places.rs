@@ -3,16 +3,20 @@
 //! The questions come on the edge's own threads, thousands at once after a restart, and up to 64 names at a time: none of
 //! them may search. Made once per snapshot, by the publisher.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use mezu_model::{Hostname, KeyId, Label, OrgId, WorkloadId};
 use mezu_snapshot::Snapshot;
 
-/// Who may enrol, and where each workload is reached.
-#[derive(Debug, Default)]
+/// Who may enrol, and where each workload is reached. What a change leaves alone is shared with the places before it.
+#[derive(Debug)]
 pub(super) struct Places {
-    keys: HashMap<KeyId, OrgId>,
-    workloads: HashMap<OrgId, HashMap<Label, Place>>,
+    base: Hostname,
+    keys: Arc<HashMap<KeyId, OrgId>>,
+    workloads: Arc<HashMap<OrgId, HashMap<Label, WorkloadId>>>,
+    /// The workloads to which a route leads from their default hostname.
+    defaults: Arc<HashSet<WorkloadId>>,
 }
 
 /// A workload that is known already.
@@ -25,24 +29,29 @@ pub(super) struct Place {
 
 impl Places {
     pub(super) fn new(snapshot: &Snapshot, base: &Hostname) -> Self {
-        let keys = snapshot.keys.iter().map(|key| (key.id, key.org)).collect();
-        let names: HashMap<WorkloadId, (OrgId, &Label)> =
-            snapshot.workloads.iter().map(|one| (one.id, (one.org, &one.name))).collect();
-        let mut workloads: HashMap<OrgId, HashMap<Label, Place>> = HashMap::new();
-        for one in &snapshot.workloads {
-            let place = Place { id: one.id, default: None };
-            workloads.entry(one.org).or_default().insert(one.name.clone(), place);
+        Self {
+            base: base.clone(),
+            keys: Arc::new(snapshot.keys.iter().map(|key| (key.id, key.org)).collect()),
+            workloads: Arc::new(workloads(snapshot)),
+            defaults: Arc::new(defaults(snapshot, base)),
         }
-        for route in &snapshot.routes {
-            let Some((org, name)) = names.get(&route.workload) else { continue };
-            if route.enabled
-                && Hostname::join(name, base).is_ok_and(|default| default == route.host)
-                && let Some(place) = workloads.get_mut(org).and_then(|of_org| of_org.get_mut(*name))
-            {
-                place.default = Some(route.host.clone());
-            }
+    }
+
+    /// The places of a snapshot after the one of these, which differ in these hosts; `None`: in any.
+    pub(super) fn after(&self, from: &Snapshot, to: &Snapshot, hosts: Option<&HashSet<Hostname>>) -> Self {
+        let Self { base, keys, workloads: before, defaults: led } = self;
+        let same_workloads = from.workloads == to.workloads;
+        let same_hosts = hosts.is_some_and(|hosts| !hosts.iter().any(|host| host.is_under(base)));
+        Self {
+            base: base.clone(),
+            keys: if from.keys == to.keys {
+                Arc::clone(keys)
+            } else {
+                Arc::new(to.keys.iter().map(|key| (key.id, key.org)).collect())
+            },
+            workloads: if same_workloads { Arc::clone(before) } else { Arc::new(workloads(to)) },
+            defaults: if same_workloads && same_hosts { Arc::clone(led) } else { Arc::new(defaults(to, base)) },
         }
-        Self { keys, workloads }
     }
 
     /// Whether the key is valid and the org's.
@@ -50,16 +59,39 @@ impl Places {
         self.keys.get(&key) == Some(&org)
     }
 
-    pub(super) fn workload(&self, org: OrgId, name: &Label) -> Option<&Place> {
-        self.workloads.get(&org)?.get(name)
+    pub(super) fn workload(&self, org: OrgId, name: &Label) -> Option<Place> {
+        let id = *self.workloads.get(&org)?.get(name)?;
+        let default = if self.defaults.contains(&id) { Hostname::join(name, &self.base).ok() } else { None };
+        Some(Place { id, default })
     }
+}
+
+fn workloads(snapshot: &Snapshot) -> HashMap<OrgId, HashMap<Label, WorkloadId>> {
+    let mut workloads: HashMap<OrgId, HashMap<Label, WorkloadId>> = HashMap::new();
+    for one in &snapshot.workloads {
+        workloads.entry(one.org).or_default().insert(one.name.clone(), one.id);
+    }
+    workloads
+}
+
+fn defaults(snapshot: &Snapshot, base: &Hostname) -> HashSet<WorkloadId> {
+    let names: HashMap<WorkloadId, &Label> = snapshot.workloads.iter().map(|one| (one.id, &one.name)).collect();
+    let routes = snapshot.routes.iter().filter(|route| route.enabled && route.host.is_under(base));
+    let is_default = |host: &Hostname, name: &Label| {
+        let rest = host.as_str().strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        rest == Some(base.as_str())
+    };
+    routes
+        .filter(|route| names.get(&route.workload).is_some_and(|name| is_default(&route.host, name)))
+        .map(|route| route.workload)
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use mezu_model::RouteId;
-    use mezu_snapshot::{KeyEntry, KeyScope, Parts, PathRule, RouteEntry, WorkloadEntry};
+    use mezu_snapshot::{KeyEntry, KeyScope, Parts, PathRule, RouteEntry, Shared, WorkloadEntry};
 
     use super::*;
 
@@ -70,7 +102,7 @@ mod tests {
         WorkloadEntry { id: WorkloadId::from_bytes([n; 16]), org, name: name.parse().unwrap() }
     }
 
-    fn route(host: &str, workload: u8) -> RouteEntry {
+    fn route(host: &str, workload: u8) -> Shared<RouteEntry> {
         let to = WorkloadId::from_bytes([workload; 16]);
         RouteEntry::new(
             RouteId::from_bytes([9; 16]),
@@ -79,6 +111,7 @@ mod tests {
             to,
             mezu_policy::PipelineSpec::default(),
         )
+        .into()
     }
 
     #[test]
@@ -90,14 +123,14 @@ mod tests {
             scope: KeyScope::default(),
         };
         let parts = Parts {
-            keys: vec![key],
-            workloads: vec![workload(1, ORG, "shop"), workload(2, OTHER, "shop"), workload(3, ORG, "blog")],
+            keys: vec![key].into(),
+            workloads: vec![workload(1, ORG, "shop"), workload(2, OTHER, "shop"), workload(3, ORG, "blog")].into(),
             routes: vec![route("shop.base.test", 1), route("shop.example.com", 2), route("shop.base.test", 3)],
             ..Parts::default()
         };
         let base = "base.test".parse().unwrap();
         let places = Places::new(&Snapshot::new(1, "old.test".parse().unwrap(), parts), &base);
-        let find = |org, name: &str| places.workload(org, &name.parse().unwrap()).cloned();
+        let find = |org, name: &str| places.workload(org, &name.parse().unwrap());
         let place = |n, default: Option<&str>| {
             let default = default.map(|host| host.parse().unwrap());
             Some(Place { id: WorkloadId::from_bytes([n; 16]), default })
@@ -107,5 +140,31 @@ mod tests {
         assert_eq!(find(ORG, "blog"), place(3, None), "the host of another name is not its default");
         assert_eq!(find(OTHER, "blog"), None);
         assert!(places.has_key(KeyId::from_bytes([3; 16]), ORG) && !places.has_key(KeyId::from_bytes([3; 16]), OTHER));
+    }
+
+    #[test]
+    fn places_after_others_are_those_made_from_nothing() {
+        let base: Hostname = "base.test".parse().unwrap();
+        let snapshot = |workloads: Vec<WorkloadEntry>, routes| {
+            let parts = Parts { workloads: workloads.into(), routes, ..Parts::default() };
+            Snapshot::new(1, base.clone(), parts)
+        };
+        let (shop, blog) = (workload(1, ORG, "shop"), workload(3, ORG, "blog"));
+        let all = [
+            snapshot(vec![shop.clone(), blog.clone()], vec![route("shop.base.test", 1)]),
+            snapshot(vec![shop.clone(), blog.clone()], vec![route("blog.base.test", 3), route("x.example.com", 1)]),
+            snapshot(vec![shop.clone(), blog], vec![route("blog.base.test", 3), route("y.example.com", 1)]),
+            snapshot(
+                vec![WorkloadEntry { id: WorkloadId::from_bytes([7; 16]), ..shop }],
+                vec![route("shop.base.test", 7)],
+            ),
+        ];
+        for (from, to) in all.iter().flat_map(|from| all.iter().map(move |to| (from, to))) {
+            let hosts = from.routes.iter().chain(&to.routes).map(|route| route.host.clone()).collect();
+            let (after, whole) = (Places::new(from, &base).after(from, to, Some(&hosts)), Places::new(to, &base));
+            for name in ["shop", "blog"].map(|name| name.parse().unwrap()) {
+                assert_eq!(after.workload(ORG, &name), whole.workload(ORG, &name));
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mezu_model::{Hostname, KeyId};
 use mezu_runtime::Scope;
-use mezu_snapshot::{Parts, Problems, Snapshot};
+use mezu_snapshot::{Checked, Parts, Problems, Snapshot};
 use mezu_store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -71,13 +71,13 @@ impl Publisher {
         last_good: LastGood,
         known: Option<Snapshot>,
     ) -> Self {
-        let first = known.unwrap_or_else(|| Snapshot::empty(base.clone()));
-        let (locate, places) = watch::channel(Arc::new(Places::new(&first, &base)));
-        let (sender, snapshots) = watch::channel(Arc::new(first));
+        let checked = first(known, &base);
+        let (locate, places) = watch::channel(Arc::new(Places::new(checked.snapshot(), &base)));
+        let (sender, snapshots) = watch::channel(Arc::clone(checked.snapshot()));
         let (wanted, asked) = watch::channel(0);
         let (done, outcome) = watch::channel(Outcome::default());
         let saver = Saver::start(scope, last_good);
-        let mut work = Work { store, base, saver: saver.clone(), sender, locate, known: None, is_away: false };
+        let mut work = Work { store, base, saver: saver.clone(), checked, sender, locate, known: None, is_away: false };
         work.publish(0, &done).await;
         let task = scope.clone();
         mezu_runtime::spawn(scope, "publisher", async move {
@@ -141,10 +141,25 @@ impl Publisher {
     }
 }
 
+/// What to begin with. The last good snapshot was checked when it was read; one that is not whole all the same is not
+/// served.
+fn first(known: Option<Snapshot>, base: &Hostname) -> Checked {
+    let whole = known.and_then(|known| match Checked::first(Arc::new(known)) {
+        Ok((checked, _)) => Some(checked),
+        Err(problems) => {
+            tracing::error!(%problems, "the last good snapshot is not whole");
+            None
+        }
+    });
+    whole.unwrap_or_else(|| Checked::empty(base.clone()))
+}
+
 struct Work {
     store: StoreSlot,
     base: Hostname,
     saver: Saver,
+    /// The current snapshot.
+    checked: Checked,
     sender: watch::Sender<Arc<Snapshot>>,
     locate: watch::Sender<Arc<Places>>,
     /// The store's revision that the current snapshot says; unknown after a start.
@@ -197,10 +212,13 @@ impl Work {
     }
 
     async fn pass(&mut self) -> Result<Passed, PublishError> {
-        let current = Arc::clone(&self.sender.borrow());
-        let Some((revision, parts)) = timeout(READ, self.read(&current)).await.map_err(|_| PublishError::Slow)?? else {
+        let current = Arc::clone(self.checked.snapshot());
+        let Some((revision, mut parts)) =
+            timeout(READ, self.read(&current)).await.map_err(|_| PublishError::Slow)??
+        else {
             return Ok(Passed { is_new: false, has_revoked: false });
         };
+        parts.keep(&current);
         let mut next = Snapshot::new(current.generation, self.base.clone(), parts);
         if next.generation > 0 && next.same_content(&current) {
             self.known = Some(revision);
@@ -208,17 +226,15 @@ impl Work {
         }
         // A store restored from a back-up has a lower revision; generations go up all the same.
         next.generation = revision.max(current.generation.saturating_add(1));
-        next.check_after(&current)?;
-        let generation = next.generation;
-        let live: HashSet<KeyId> = next.keys.iter().map(|key| key.id).collect();
-        let has_revoked = current.keys.iter().any(|key| !live.contains(&key.id));
         let next = Arc::new(next);
+        let (checked, fresh) = self.checked.next(Arc::clone(&next))?;
         // The edge first: it compiles while the rest is done.
         self.sender.send_replace(Arc::clone(&next));
-        self.locate.send_replace(Arc::new(Places::new(&next, &self.base)));
-        self.known = Some(revision);
-        tracing::debug!(generation, "published");
-        Ok(Passed { is_new: true, has_revoked })
+        let before = Arc::clone(&self.locate.borrow());
+        self.locate.send_replace(Arc::new(before.after(&current, &next, fresh.hosts.as_ref())));
+        (self.checked, self.known) = (checked, Some(revision));
+        tracing::debug!(generation = next.generation, "published");
+        Ok(Passed { is_new: true, has_revoked: has_revoked(&current, &next) })
     }
 
     /// What the store holds; `None` when that is what the current snapshot says.
@@ -227,6 +243,15 @@ impl Work {
         let Some(known) = self.known else { return Ok(Some(store.read_all().await?)) };
         Ok(store.read_after(known, || current.parts()).await?)
     }
+}
+
+/// Whether a key of the first snapshot is not in the second.
+fn has_revoked(from: &Snapshot, to: &Snapshot) -> bool {
+    if from.keys.is_same(&to.keys) {
+        return false;
+    }
+    let live: HashSet<KeyId> = to.keys.iter().map(|key| key.id).collect();
+    from.keys.iter().any(|key| !live.contains(&key.id))
 }
 
 #[cfg(test)]

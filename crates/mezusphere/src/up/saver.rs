@@ -2,10 +2,12 @@
 //! who need not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mezu_runtime::Scope;
 use mezu_snapshot::Snapshot;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::last_good::LastGood;
 
@@ -22,13 +24,21 @@ struct Saved {
 pub(super) struct Saver {
     wanted: watch::Sender<(u64, Option<Arc<Snapshot>>)>,
     saved: watch::Receiver<Saved>,
+    /// Somebody waits.
+    hurry: Arc<Notify>,
 }
+
+/// How many times as long as it worked it rests, so that under change upon change most of a core stays for the changes.
+/// What it saves next is then the newest.
+const REST: u32 = 4;
+const REST_MOST: Duration = Duration::from_secs(2);
 
 impl Saver {
     pub(super) fn start(scope: &Scope, last_good: LastGood) -> Self {
         let (wanted, mut asked) = watch::channel((0, None));
         let (done, saved) = watch::channel(Saved::default());
-        let task = scope.clone();
+        let hurry = Arc::new(Notify::new());
+        let (task, hurried) = (scope.clone(), Arc::clone(&hurry));
         mezu_runtime::spawn(scope, "saver", async move {
             loop {
                 tokio::select! {
@@ -39,11 +49,17 @@ impl Saver {
                 }
                 let (ticket, snapshot) = asked.borrow_and_update().clone();
                 let Some(snapshot) = snapshot else { continue };
+                let begun = Instant::now();
                 let fault = save(last_good.clone(), snapshot).await;
                 done.send_replace(Saved { ticket, fault });
+                tokio::select! {
+                    () = hurried.notified() => {}
+                    () = task.stopping() => {}
+                    () = tokio::time::sleep((begun.elapsed() * REST).min(REST_MOST)) => {}
+                }
             }
         });
-        Self { wanted, saved }
+        Self { wanted, saved, hurry }
     }
 
     /// Has a snapshot saved, now or after the one before it: of several that wait, only the newest is. Gives a ticket to
@@ -60,6 +76,7 @@ impl Saver {
 
     /// Waits until that snapshot or a later one is on disk, or could not be saved.
     pub(super) async fn wait(&self, ticket: u64) {
+        self.hurry.notify_one();
         // An error means that the task has ended, as everything does.
         let _ = self.saved.clone().wait_for(|saved| saved.ticket >= ticket).await;
     }

@@ -66,7 +66,7 @@ contract! {
         change.commit(done()).await.unwrap();
         let scope = async || {
             let keys = world.store.read_all().await.unwrap().1.keys;
-            keys.into_iter().find(|key| key.id == KeyId::from_bytes([10; 16])).unwrap().scope
+            keys.into_iter().find(|key| key.id == KeyId::from_bytes([10; 16])).unwrap().scope.clone()
         };
         let told = scope().await;
         assert!(told.allows_workload(&label("shop")) && !told.allows_workload(&label("blog")));

@@ -206,12 +206,13 @@ impl Stage for Compress {
             coding::vary(&mut response.head.headers);
             return response.coding = None;
         }
-        if !self.is_one_to_compress(response.head, response.body) {
+        if !self.may_be_compressed(response.head, response.body) {
             return response.coding = None;
         }
         // Also for those who get it as it is: a cache must not give others their answer.
         coding::vary(&mut response.head.headers);
-        if response.body == AnswerBody::None {
+        let is_part = response.head.status == 206 || response.head.headers.find(known::CONTENT_RANGE).is_some();
+        if response.body == AnswerBody::None || is_part {
             response.coding = None;
         }
     }
@@ -225,11 +226,11 @@ impl Compress {
         accept::choose(&head.headers, &self.encodings)
     }
 
-    /// Whether any client may get the answer compressed.
-    fn is_one_to_compress(&self, head: &ResponseHead, body: AnswerBody) -> bool {
+    /// Whether any client may get the answer compressed, or could have, had he asked for the whole and not for a part.
+    fn may_be_compressed(&self, head: &ResponseHead, body: AnswerBody) -> bool {
         let headers = &head.headers;
         let short = matches!(body, AnswerBody::Sized(bytes) if bytes < self.min_bytes);
-        if short || matches!(head.status, ..200 | 204..=206) || is_kept_as_it_is(headers) {
+        if short || matches!(head.status, ..200 | 204..=205) || is_kept_as_it_is(headers) {
             return false;
         }
         let mut types = headers.find_all(known::CONTENT_TYPE);
@@ -240,10 +241,10 @@ impl Compress {
     }
 }
 
-/// Whether the workload has encoded it, forbids it, sends a part of something, or tells what its bytes are.
+/// Whether the workload has encoded it, forbids it, or tells what its bytes are.
 fn is_kept_as_it_is(headers: &Headers) -> bool {
     headers.iter().any(|field| match field.known {
-        Some(known::CONTENT_ENCODING | known::CONTENT_RANGE | known::CONTENT_DIGEST | known::DIGEST) => true,
+        Some(known::CONTENT_ENCODING | known::CONTENT_DIGEST | known::DIGEST) => true,
         Some(known::CACHE_CONTROL) => {
             accept::members(field.value).any(|word| word.eq_ignore_ascii_case(b"no-transform"))
         }

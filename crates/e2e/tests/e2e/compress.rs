@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 use mezu_testkit::workload::Signal;
 use mezu_testkit::workload::builtin::pattern_block;
-use mezu_testkit::{Protocol, Request, Step, Target, World, patiently};
+use mezu_testkit::{Protocol, Request, Step, Target, World, patiently, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
@@ -20,6 +20,7 @@ matrix!(
     trailers_come_behind_the_body,
     a_broken_answer_is_not_ended_cleanly,
     a_slow_reader_costs_no_memory,
+    without_room_answers_go_as_they_are,
     curl_reads_them,
 );
 
@@ -135,16 +136,17 @@ async fn other_answers_are_left_alone(protocol: Protocol) -> Result<()> {
         let own = (name == "encoded").then_some("x-own");
         assert_eq!((answer.header("content-encoding"), answer.header("vary")), (own, None), "{name}");
     }
-    let part = "HTTP/1.1 206 Partial Content\r\ncontent-type: text/html\r\ncontent-range: bytes 0-3/9\r\n\
-                content-length: 4\r\n\r\npart";
+    let part = "HTTP/1.1 206 Partial Content\r\ncontent-type: text/html\r\ncontent-range: bytes 0-1999/9000\r\n\
+                content-length: 2000\r\n\r\n";
     let none = "HTTP/1.1 204 No Content\r\ncontent-type: text/html\r\n\r\n";
-    world.workload.script("/part", [Step::send(part)]);
+    world.workload.script("/part", [Step::send(part), Step::send(&text[..2000])]);
     world.workload.script("/none", [Step::send(none)]);
     world.workload.script("/short", sized("content-type: text/html\r\n", &text[..1023]));
-    for (path, status, size) in [("/part", 206, 4), ("/none", 204, 0), ("/short", 200, 1023)] {
+    for (path, status, size) in [("/part", 206, 2000), ("/none", 204, 0), ("/short", 200, 1023)] {
         let answer = client.send(asking(path, all)).await?;
         assert_eq!((answer.status, answer.body.len()), (status, size), "{path}");
-        assert_eq!((answer.header("content-encoding"), answer.header("vary")), (None, None), "{path}");
+        let varies = (path == "/part").then_some("Accept-Encoding");
+        assert_eq!((answer.header("content-encoding"), answer.header("vary")), (None, varies), "{path}");
     }
     // What might have been compressed says so, whoever asks and however.
     world.workload.script("/text", sized(HTML, &text));
@@ -268,6 +270,42 @@ async fn a_slow_reader_costs_no_memory(protocol: Protocol) -> Result<()> {
         let after = world.edge.resident_kib()?;
         assert!(after < before + 16 * 1024, "{coding}: from {before} to {after} KiB");
     }
+    Ok(())
+}
+
+/// A core has room for fifty-one of these encoders, and an organisation takes half of it at most.
+async fn without_room_answers_go_as_they_are(protocol: Protocol) -> Result<()> {
+    let world = World::builder().edge(&["--workers", "1"]).start().await?;
+    let target = compressing(&world).await?;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    world.workload.script("/rests", [Step::send(head), Step::Hang]);
+    let mut clients = Vec::new();
+    for _ in 0..32 {
+        clients.push(target.client(protocol).await?);
+    }
+    let (mut encoded, mut exchanges) = (0, Vec::new());
+    for client in &mut clients {
+        let mut exchange = client.start(asking("/rests", "br")).await?;
+        let coding = exchange.head().await?.header("content-encoding").map(str::to_owned);
+        let mut came = Vec::new();
+        while came != b"hello" && decoded("br", &came) != b"hello" {
+            came.extend(exchange.chunk().await?.context("the stream ended")?);
+        }
+        assert_eq!(coding.is_none(), came == b"hello");
+        encoded += usize::from(coding.is_some());
+        exchanges.push(exchange);
+    }
+    assert_eq!(encoded, 26);
+    let metrics = world.admin_get("/metrics").await?;
+    let line = format!("mezu_encoded_total{{coding=\"no_room\"}} {}", 32 - encoded);
+    assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    // What they had comes back.
+    drop(exchanges);
+    drop(clients);
+    until("the end of all", async || world.workload.running().0 == 0).await?;
+    world.workload.script("/again", chunked(HTML, &text()));
+    let answer = target.client(protocol).await?.send(asking("/again", "br")).await?;
+    assert_eq!(answer.header("content-encoding"), Some("br"));
     Ok(())
 }
 

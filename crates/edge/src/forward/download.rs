@@ -113,6 +113,9 @@ impl Download {
         if self.last {
             return Poll::Ready(self.finish(exchange));
         }
+        if self.coded.as_mut().is_some_and(|coded| coded.yields(cx)) {
+            return Poll::Pending;
+        }
         if matches!(self.state, State::Body | State::Raw) && stream.is_data_next() {
             // It counts, and holds its sender back, for as long as it lies unread in the tunnel.
             let room = exchange.poll_room(cx)?;

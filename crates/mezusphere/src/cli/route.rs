@@ -42,17 +42,27 @@ async fn set(args: SetArgs) -> Result<(), Failure> {
     let spec = route_spec::changed(args, &route.spec())?;
     let path = client.org(&format!("/routes/{}", route.id)).await?;
     let now: Route = client.put(&path, &spec, route.version).await?;
-    if json { out::json(&now) } else { told(&now) }
+    if json {
+        return out::json(&now);
+    }
+    let state = if now.enabled { "" } else { ", and off" };
+    out::line(format_args!("The route {} is changed{state}.", now.url.bold()))?;
+    warn_of_one(&now);
+    Ok(())
 }
 
 /// What a route says now, in a sentence.
 fn told(route: &Route) -> Result<(), Failure> {
     let what = if route.enabled { "now leads to" } else { "is off; switched on it leads to" };
     out::line(format_args!("{} {what} {}.", route.url.bold(), route.workload.bold()))?;
+    warn_of_one(route);
+    Ok(())
+}
+
+fn warn_of_one(route: &Route) {
     if let Some(warning) = &route.warning {
         out::warn(warning);
     }
-    Ok(())
 }
 
 async fn list(client: &Client, host: Option<&Hostname>, json: bool) -> Result<(), Failure> {
@@ -141,12 +151,14 @@ async fn show(client: &Client, wanted: &str, json: bool) -> Result<(), Failure> 
         ("Id", route.id.to_string()),
     ])?;
     let stages = route_spec::whole(&route.pipeline);
-    out::line(if stages.is_empty() { "\nNo capability is switched on." } else { "\nCapabilities" })?;
-    for name in mezu_policy::ORDER {
-        if let Some(value) = stages.get(*name) {
-            out::line(format_args!("  {}  {value}", name.bold()))?;
-        }
-    }
+    let on = mezu_policy::ORDER.iter().filter_map(|name| Some((*name, stages.get(*name)?.to_string())));
+    let on: Vec<(&str, String)> = on.collect();
+    out::line(if on.is_empty() {
+        "\nNo capability is switched on."
+    } else {
+        "\nCapabilities, in the order in which requests pass them"
+    })?;
+    out::rows(&on)?;
     warn_of(std::slice::from_ref(&placed));
     Ok(())
 }

@@ -11,9 +11,12 @@ use serde_json::json;
 
 use crate::{Answer, Invalid, Reply, Request, Response, Stage, Verdict};
 
+mod alone;
 mod origin;
 
 use self::origin::Origin;
+
+pub(crate) use self::alone::check as check_alone;
 
 /// Most entries in each list.
 const MAX_LIST: usize = 128;

@@ -269,6 +269,7 @@ macro_rules! capabilities {
             /// # Errors
             /// [`Invalid`] when a capability refuses its spec.
             pub fn compile(spec: &PipelineSpec) -> Result<Self, Invalid> {
+                cors::check_alone(spec)?;
                 let mut stages: Vec<Box<dyn Stage>> = Vec::new();
                 $(
                     if let Some(spec) = &spec.$name {

@@ -202,3 +202,29 @@ fn wrong_specs_say_where() {
         assert_eq!(fault(spec(more.clone())), format!("cors.{at}"), "{more}");
     }
 }
+
+#[test]
+fn no_other_stage_says_what_pages_may_read() {
+    let compile = |spec: Value| {
+        let spec: crate::PipelineSpec = serde_json::from_value(spec).unwrap();
+        crate::Pipeline::compile(&spec).map(drop).map_err(|invalid| invalid.to_string())
+    };
+    let cors = serde_json::json!({ "origins": ["https://a.test"] });
+    let field = |name: &str| serde_json::json!([{ "name": "x-a", "value": "1" }, { "name": name, "value": "*" }]);
+    let named = "Access-Control-Allow-Origin";
+    for (place, other) in [
+        ("respond.headers[1].name", serde_json::json!({ "respond": { "headers": field(named) } })),
+        ("headers.response.set[1].name", serde_json::json!({ "headers": { "response": { "set": field(named) } } })),
+        ("headers.response.add[1].name", serde_json::json!({ "headers": { "response": { "add": field(named) } } })),
+    ] {
+        assert_eq!(compile(other.clone()), Ok(()), "without cors it is anybody's: {place}");
+        let mut both = other;
+        both["cors"] = cors.clone();
+        let refused = compile(both).unwrap_err();
+        assert!(refused.contains(place) && refused.contains("cors writes"), "{refused}");
+    }
+    let harmless = serde_json::json!({ "cors": cors, "respond": { "headers": field("x-b") } });
+    assert_eq!(compile(harmless), Ok(()));
+    let removes = serde_json::json!({ "cors": cors, "headers": { "response": { "remove": [named] } } });
+    assert_eq!(compile(removes), Ok(()), "what the workload says may be taken away");
+}

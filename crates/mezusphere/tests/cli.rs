@@ -172,6 +172,68 @@ fn what_is_applied_is_exported_and_can_be_taken_back() {
 }
 
 #[test]
+fn a_route_is_changed_by_flags_and_one_that_is_never_reached_says_so() {
+    let instance = Instance::start();
+    instance.json(&["workload", "create", "shop"]);
+    let host = "shop.mezusphere.localhost";
+    let add = ["route", "add", host, "--workload", "shop"];
+    let made = instance.json(&[&add[..], &["--path", "/u/{id}", "--method", "get", "--body-limit", "1KiB"]].concat());
+    assert_eq!(made["pipeline"]["body_limit"]["bytes"], 1024);
+    let named = "shop.mezusphere.localhost/u/{id}";
+    let set = instance.json(&["route", "set", named, "--any-method", "--unset", "body_limit", "--max-in-flight", "7"]);
+    assert_eq!(
+        (&set["matcher"], &set["pipeline"]),
+        (&serde_json::json!({}), &serde_json::json!({"concurrency": {"requests": 7}}))
+    );
+    assert!(instance.refused(&["route", "set", named]).contains("says that already"));
+    let hidden = instance.run(&[&add[..], &["--path", "/u/{other}"]].concat());
+    assert!(String::from_utf8(hidden.stderr).unwrap().contains("never reached"));
+    let order = String::from_utf8(instance.run(&["route", "order", host]).stdout).unwrap();
+    assert!(order.contains("never reached: /u/{id} (place 1)"), "{order}");
+    assert!(!order.contains('\u{1b}'), "no colour where nobody sees it");
+    let shown = String::from_utf8(instance.run(&["route", "show", named]).stdout).unwrap();
+    assert!(shown.contains("concurrency"), "{shown}");
+    let tried =
+        String::from_utf8(instance.run(&["try", "get", "https://shop.mezusphere.localhost/u/7"]).stdout).unwrap();
+    assert!(tried.contains("yes id=7") && tried.contains("MEZU-2001"), "{tried}");
+    assert!(instance.refused(&["why", "00000000000000000000000000000001"]).contains("no such request"));
+}
+
+#[test]
+fn a_draft_is_written_tried_and_published_by_its_name() {
+    let instance = Instance::start();
+    instance.json(&["workload", "create", "shop"]);
+    let file = instance.dir.path().join("shop.toml");
+    let text = "version = 1\n[[route]]\nhost = \"shop.example\"\nworkload = \"shop\"\n[route.pipeline.respond]\nstatus = 418\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let written = instance.json(&["draft", "write", "sale", "-f", path, "--at", "2h"]);
+    assert!(written["publish_at"].is_string());
+    assert_eq!(instance.json(&["draft", "schedule", "sale", "never"])["publish_at"], Value::Null);
+    assert_eq!(instance.run(&["draft", "diff", "sale"]).status.code(), Some(1));
+    let tried = instance.json(&["try", "GET", "shop.example/", "--draft", "sale"]);
+    assert_eq!((&tried["outcome"]["status"], &tried["draft"]), (&serde_json::json!(418), &written["id"]));
+    assert_eq!(instance.json(&["route", "list"]), serde_json::json!([]));
+    instance.json(&["draft", "publish", "sale"]);
+    assert_eq!(instance.json(&["route", "list"])[0]["host"], "shop.example");
+    assert!(instance.json(&["publish", "list"])[0]["generation"].is_u64());
+    assert!(instance.refused(&["draft", "discard", "sale"]).contains("no draft"));
+}
+
+#[test]
+fn a_service_account_is_given_and_taken_what_it_may() {
+    let instance = Instance::start();
+    let made = instance.json(&["account", "create", "ci", "--workload", "shop", "--from", "192.0.2.0/24"]);
+    assert_eq!(made["cidrs"], serde_json::json!(["192.0.2.0/24"]));
+    instance.json(&["key", "create", "--account", "ci", "--name", "ci-1"]);
+    let set = instance.json(&["account", "set", "ci", "--from-anywhere"]);
+    assert_eq!((&set["cidrs"], &set["workloads"]), (&Value::Null, &serde_json::json!(["shop"])));
+    assert_eq!(instance.json(&["account", "show", "ci"])["keys"][0]["name"], "ci-1");
+    instance.json(&["account", "delete", "ci"]);
+    assert!(instance.refused(&["account", "show", "ci"]).contains("account list"));
+}
+
+#[test]
 fn a_backup_of_a_running_instance_is_restored_into_another_directory() {
     let instance = Instance::start();
     instance.json(&["key", "create", "--name", "laptop"]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mezu_model::Limits;
 
 use crate::access_log::AccessLogTarget;
+use crate::ask::Asked;
 use crate::certs::CertStore;
 
 /// Default of [`EdgeConfig::tunnel_memory`]. When a half of it is gone windows no longer grow, and then what has gone
@@ -30,6 +31,8 @@ pub struct EdgeConfig {
     pub access_log: Option<AccessLogTarget>,
     /// Body bytes that all tunnels together may hold, bytes.
     pub tunnel_memory: usize,
+    /// Who hears of machines that ask to be let in; none is, by default.
+    pub asked: Option<Arc<dyn Asked>>,
 }
 
 impl EdgeConfig {
@@ -37,6 +40,16 @@ impl EdgeConfig {
     pub fn new(https: SocketAddr, http: Option<SocketAddr>, certs: Arc<CertStore>) -> Self {
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let limits = Limits::default();
-        Self { https, http, workers, certs, limits, public_port: None, access_log: None, tunnel_memory: TUNNEL_MEMORY }
+        Self {
+            https,
+            http,
+            workers,
+            certs,
+            limits,
+            public_port: None,
+            access_log: None,
+            tunnel_memory: TUNNEL_MEMORY,
+            asked: None,
+        }
     }
 }

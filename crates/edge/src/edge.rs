@@ -117,7 +117,7 @@ fn shared(
     tables: watch::Receiver<Arc<Table>>,
     mailboxes: Vec<mpsc::Sender<Command>>,
 ) -> Result<Shared, StartError> {
-    let EdgeConfig { certs, mut limits, public_port, tunnel_memory, access_log, .. } = config;
+    let EdgeConfig { certs, mut limits, public_port, tunnel_memory, access_log, asked, .. } = config;
     limits.connections = nofile::connections(limits.connections);
     let workers = mailboxes.len();
     let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certs) as Arc<dyn ResolvesServerCert>;
@@ -132,6 +132,7 @@ fn shared(
         tunnel_tls: Arc::new(carrier::edge_config(resolver)?),
         certs,
         enrol,
+        asked,
         admission: Arc::new(Admission::new(&limits)),
         presence: Arc::new(Presence::new(workers)),
         placement: Arc::new(Placement::new(workers, limits.tunnels_per_key, memory.clone())),

@@ -15,12 +15,13 @@ use std::time::Duration;
 use mezu_model::{Aim, GateId, Hostname, KeyId, OrgId, PublicKey};
 use mezu_runtime::spawn_local;
 use mezu_tunnel::proto::Death;
-use mezu_tunnel::proto::hello::{Agreed, Hello, HelloWorkload, Refused, RefusedCode, Welcome, WelcomeWorkload};
+use mezu_tunnel::proto::hello::{Agreed, HelloWorkload, Refused, RefusedCode, Welcome, WelcomeWorkload};
 use mezu_tunnel::tls::Sniffed;
-use mezu_tunnel::{PendingGate, accept_hello};
+use mezu_tunnel::{Knock, PendingGate, accept};
 use tokio::time::timeout;
 use tracing::{debug, info};
 
+use crate::ask;
 use crate::enrol::{self, EnrolError, EnrolledWorkload, Enrolment};
 use crate::gates::{Barred, Claim, Gate, Serves};
 use crate::listen::Place;
@@ -30,7 +31,7 @@ use crate::routes::Table;
 use crate::worker::{Command, Worker};
 
 /// How long a refused gate may take to hear why.
-const LAST_WORD: Duration = Duration::from_secs(1);
+pub(crate) const LAST_WORD: Duration = Duration::from_secs(1);
 /// When a gate that found no room should try again.
 const LATER_MS: u64 = 5_000;
 /// How long a new workload's hostname may take to be known here.
@@ -55,8 +56,9 @@ struct Admitted {
 /// Hears a gate out, on the worker that accepted its connection.
 pub(crate) async fn greet(worker: &Rc<Worker>, sniffed: Sniffed, mut place: Place, left: Duration) {
     let config = Arc::clone(&worker.shared.tunnel_tls);
-    let pending = match timeout(left, accept_hello(sniffed, config)).await {
-        Ok(Ok(pending)) => pending,
+    let pending = match timeout(left, accept(sniffed, config)).await {
+        Ok(Ok(Knock::Gate(pending))) => pending,
+        Ok(Ok(Knock::Ask(pending))) => return ask::attend(worker, pending, place),
         Ok(Err(error)) => {
             worker.metrics.handshake_failed(HandshakeFailure::Hello);
             return debug!(%error, "gate hello");
@@ -95,7 +97,7 @@ async fn admit(worker: &Worker, pending: &PendingGate) -> Result<Admitted, Refus
     }
     let no_version = || refused(RefusedCode::Version, "no protocol version in common; update Warpgate");
     let version = hello.version().ok_or_else(no_version)?;
-    if !is_dialled_name(hello, pending.server_name()) {
+    if !is_dialled_name(&hello.edge_name, pending.server_name()) {
         return Err(refused(RefusedCode::EdgeName, "the signed edge name is not the name that was dialled"));
     }
     let names: Vec<_> = hello.workloads.iter().map(|workload| workload.name.clone()).collect();
@@ -129,7 +131,7 @@ fn granted(worker: &Worker, pending: &PendingGate, claim: &Claim) -> Result<(Key
 
 impl Barred {
     /// What the gate is told.
-    fn word(&self) -> Refused {
+    pub(crate) fn word(&self) -> Refused {
         match self {
             Self::Key => refused(RefusedCode::Revoked, "this key was revoked"),
             Self::Scope(lacks) => refused(RefusedCode::NotAllowed, lacks),
@@ -138,10 +140,10 @@ impl Barred {
 }
 
 /// The gate must have signed the name for which our certificate was checked; a gate that dialled an address signs that.
-fn is_dialled_name(hello: &Hello, server_name: Option<&str>) -> bool {
+pub(crate) fn is_dialled_name(signed: &str, server_name: Option<&str>) -> bool {
     match server_name {
-        Some(name) => hello.edge_name.eq_ignore_ascii_case(name),
-        None => hello.edge_name.parse::<IpAddr>().is_ok(),
+        Some(name) => signed.eq_ignore_ascii_case(name),
+        None => signed.parse::<IpAddr>().is_ok(),
     }
 }
 
@@ -198,7 +200,7 @@ fn free(table: &Table, host: Hostname) -> Result<Hostname, String> {
     Ok(host)
 }
 
-const fn refusal(code: RefusedCode) -> GateRefusal {
+pub(crate) const fn refusal(code: RefusedCode) -> GateRefusal {
     match code {
         RefusedCode::Draining => GateRefusal::Draining,
         RefusedCode::Version => GateRefusal::Version,
@@ -212,7 +214,7 @@ const fn refusal(code: RefusedCode) -> GateRefusal {
     }
 }
 
-fn refused(code: RefusedCode, message: &str) -> Refused {
+pub(crate) fn refused(code: RefusedCode, message: &str) -> Refused {
     Refused { code, message: message.to_owned(), retry_after_ms: None }
 }
 

@@ -15,6 +15,7 @@
 pub mod access_log;
 mod admission;
 pub mod answer;
+mod ask;
 mod certs;
 mod config;
 mod deadline;
@@ -51,6 +52,7 @@ mod serve;
 mod shared;
 mod worker;
 
+pub use ask::{Asked, Asker, Decided, LetIn, NoRoom, Request, Waiting};
 pub use certs::{CertStore, Certificate};
 pub use config::EdgeConfig;
 pub use edge::{Edge, EdgeHandle, StartError};

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::access_log::{AccessLog, Journal};
 use crate::admission::Admission;
+use crate::ask::Asked;
 use crate::certs::CertStore;
 use crate::enrol::Enrol;
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     /// Towards gates.
     pub(crate) tunnel_tls: Arc<ServerConfig>,
     pub(crate) enrol: Arc<dyn Enrol>,
+    pub(crate) asked: Option<Arc<dyn Asked>>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) presence: Arc<Presence>,
     pub(crate) placement: Arc<Placement>,

@@ -9,6 +9,7 @@ pub mod draft;
 pub mod hostname;
 pub mod invitation;
 pub mod key;
+pub mod machine;
 pub mod member;
 pub mod org;
 pub mod paths;

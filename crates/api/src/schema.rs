@@ -41,6 +41,10 @@ texts! {
             r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
         ))
         .description(Some("A DNS name without a dot at its end, kept in lower case."));
+    /// A machine's code.
+    MachineCode = |text| text.min_length(Some(8)).max_length(Some(9))
+        .pattern(Some("^[A-HJKMNP-TV-Z2-9]{4}-[A-HJKMNP-TV-Z2-9]{4}$"))
+        .description(Some("The code that a machine shows."));
     /// A mail address.
     Email = |text| text.min_length(Some(3)).max_length(Some(254))
         .pattern(Some(r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"))

@@ -76,7 +76,8 @@ async fn main() {
     let slot = Arc::new(std::sync::OnceLock::from(store.clone()));
     let scope = mezu_runtime::Scope::new();
     let edge = Arc::new(Edge("edge.test".parse().unwrap()));
-    let control = Control::new(Parts { store: slot, edge, names: Vec::new(), scope, seal: [7; 32] });
+    let machines = mezu_control::Machines::default();
+    let control = Control::new(Parts { store: slot, edge, names: Vec::new(), machines, scope, seal: [7; 32] });
     let one = fill(&store, &control, routes, hosts).await;
 
     let cursor = middle(&control, routes).await;

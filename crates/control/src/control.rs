@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::auth::{Caller, Doors};
-use crate::{Answer, EdgeView, Refused, Reply};
+use crate::{Answer, EdgeView, Machines, Refused, Reply};
 
 /// Requests done at once; more are told to come again. One that was begun goes on when its asker is gone.
 const AT_ONCE: usize = 128;
@@ -23,6 +23,8 @@ pub struct Parts {
     pub edge: Arc<dyn EdgeView>,
     /// The names by which the API may be called besides `localhost` and addresses.
     pub names: Vec<Hostname>,
+    /// Machines that ask to be let in; the edge brings them.
+    pub machines: Machines,
     /// What is begun runs in it.
     pub scope: Scope,
     /// 32 bytes that nobody else knows: what must be kept secret in the store is sealed with them.
@@ -38,6 +40,7 @@ struct Inner {
     edge: Arc<dyn EdgeView>,
     names: Vec<Hostname>,
     doors: Doors,
+    machines: Machines,
     scope: Scope,
     /// Requests that are being done.
     places: Arc<Semaphore>,
@@ -47,9 +50,9 @@ impl Control {
     /// Control over these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, edge, names, scope, seal } = parts;
+        let Parts { store, edge, names, machines, scope, seal } = parts;
         let (doors, places) = (Doors::new(&seal), Arc::new(Semaphore::new(AT_ONCE)));
-        Self(Arc::new(Inner { store, edge, names, doors, scope, places }))
+        Self(Arc::new(Inner { store, edge, names, doors, machines, scope, places }))
     }
 
     /// The store.
@@ -93,6 +96,10 @@ impl Control {
 
     pub(crate) fn names(&self) -> &[Hostname] {
         &self.0.names
+    }
+
+    pub(crate) fn machines(&self) -> &Machines {
+        &self.0.machines
     }
 
     pub(crate) fn doors(&self) -> &Doors {

@@ -18,11 +18,13 @@ pub mod rounds;
 
 mod control;
 mod edge_view;
+mod machines;
 mod refused;
 mod reply;
 
 pub use control::{Control, Parts};
 pub use edge_view::{EdgeView, Pending, Publication, Question, Told, Untold, Wanted};
+pub use machines::{Claim, Grant, Machines, Told as MachineTold, Verdict, Waiting};
 pub use refused::Refused;
 pub use reply::{Answer, Reply};
 

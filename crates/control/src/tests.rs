@@ -2,6 +2,7 @@
 
 mod document;
 mod lasting;
+mod letting_in;
 mod lists;
 mod machines;
 mod org;

@@ -17,6 +17,7 @@ pub(crate) struct Rate {
 }
 
 /// Attempts by key, each a bucket (GCRA: one point in time per key).
+#[derive(Debug)]
 pub struct Attempts {
     each: Duration,
     burst: Duration,

@@ -19,7 +19,7 @@ pub use passwords::Passwords;
 #[cfg(test)]
 pub(crate) use passwords::older_hash;
 
-use attempts::Rate;
+pub(crate) use attempts::Rate;
 use seal::Seal;
 
 /// The state of signing in: what failed lately, and how much hashing goes on.

@@ -70,6 +70,15 @@ pub(crate) struct RayPath {
     id: String,
 }
 
+/// The machine's code in the path, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct CodePath {
+    /// The code that the machine shows; small letters and a missing hyphen do not matter.
+    #[param(pattern = "^[A-HJKMNP-TV-Za-hjkmnp-tv-z2-9]{4}-?[A-HJKMNP-TV-Za-hjkmnp-tv-z2-9]{4}$")]
+    id: String,
+}
+
 /// The hostname in the path, for the document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -16,6 +16,7 @@ mod draft;
 mod hostname;
 mod invitation;
 mod key;
+mod machine;
 mod me;
 mod member;
 mod org;
@@ -51,6 +52,7 @@ pub(crate) fn operations() -> Operations {
     let all = workload::add(all);
     let all = account::add(all);
     let all = key::add(all);
+    let all = machine::add(all);
     let all = hostname::add(all);
     let all = route::add(all);
     let all = draft::add(all);

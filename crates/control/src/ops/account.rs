@@ -60,7 +60,7 @@ pub(crate) async fn delete(control: &Control, scope: &OrgScope, id: AccountId, e
     control.commit(change, scope, event, Reply::done()).await
 }
 
-fn checked(spec: AccountSpec) -> Result<mezu_store::AccountSpec, Refused> {
+pub(super) fn checked(spec: AccountSpec) -> Result<mezu_store::AccountSpec, Refused> {
     let AccountSpec { name, workloads, cidrs } = spec;
     let lists = [("workloads", workloads.as_ref().map(Vec::len)), ("cidrs", cidrs.as_ref().map(Vec::len))];
     for (list, length) in lists {
@@ -77,7 +77,7 @@ fn checked(spec: AccountSpec) -> Result<mezu_store::AccountSpec, Refused> {
     Ok(mezu_store::AccountSpec { name, workloads, cidrs })
 }
 
-fn show(one: mezu_store::Account) -> Account {
+pub(super) fn show(one: mezu_store::Account) -> Account {
     let mezu_store::AccountSpec { name, workloads, cidrs } = one.spec;
     Account { id: one.id, name, workloads, cidrs, created_at: time(one.created_at), version: one.version }
 }

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use mezu_api::key::{Key, NewKey};
-use mezu_api::{Code, Page};
+use mezu_api::{Code, Page, Time};
 use mezu_model::{AccountId, KeyId, Label, PublicKey, Seed};
 use mezu_store::{AccountSpec, Change, KeySpec, Micros, Slice};
 use serde_json::json;
@@ -32,7 +32,7 @@ pub(crate) async fn read(control: &Control, scope: &OrgScope, id: KeyId) -> Answ
 
 /// Gives a service account a key.
 pub(crate) async fn create(control: &Control, scope: &OrgScope, new: NewKey) -> Answer<Key> {
-    let expires_at = end(&new, control.now())?;
+    let expires_at = end(new.expires_at, new.never_expires, control.now())?;
     let (public, secret) = match &new.public_key {
         Some(hex) => {
             let odd = || Refused::invalid("/public_key", "a public key has 64 hex digits");
@@ -74,8 +74,9 @@ async fn account_named(change: &mut Change, scope: &OrgScope, name: &Label) -> R
     Ok(account)
 }
 
-fn end(new: &NewKey, now: Micros) -> Result<Option<Micros>, Refused> {
-    match (new.expires_at, new.never_expires) {
+/// When a key ends that is made now.
+pub(super) fn end(expires_at: Option<Time>, never_expires: bool, now: Micros) -> Result<Option<Micros>, Refused> {
+    match (expires_at, never_expires) {
         (Some(_), true) => Err(Refused::invalid("/never_expires", "a key that never expires has no expires_at")),
         (None, true) => Ok(None),
         (None, false) => Ok(Some(Micros(now.0.saturating_add(USUAL * DAY_MICROS)))),
@@ -95,7 +96,7 @@ fn made() -> Result<(PublicKey, Option<String>), Refused> {
     Ok((PublicKey(public), Some(seed.to_text())))
 }
 
-fn show(one: mezu_store::Key) -> Key {
+pub(super) fn show(one: mezu_store::Key) -> Key {
     Key {
         id: one.id,
         name: one.name,

@@ -22,6 +22,7 @@ pub mod draft;
 pub(crate) mod hostname;
 pub(crate) mod invitation;
 pub(crate) mod key;
+pub mod machine;
 pub(crate) mod me;
 pub(crate) mod member;
 pub(crate) mod org;

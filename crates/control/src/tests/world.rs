@@ -180,6 +180,7 @@ impl World {
             store: slot,
             edge: edge.clone(),
             names: Vec::new(),
+            machines: crate::Machines::default(),
             scope: scope.clone(),
             seal: [7; 32],
         });

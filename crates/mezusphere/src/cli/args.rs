@@ -1,5 +1,6 @@
 //! Every flag, with its environment variable and its default.
 
+mod approve;
 mod change;
 mod connect;
 mod machine;
@@ -23,6 +24,7 @@ use super::duration;
 use super::store::StoreArg;
 use crate::up::HttpWish;
 
+pub(super) use approve::ApproveArgs;
 pub(super) use change::{ApplyArgs, DiffArgs, DraftArgs, DraftCommand, PublishArgs, PublishCommand, StoreArgs, When};
 pub(super) use connect::{ClientArgs, DataArg};
 pub(super) use machine::{
@@ -73,6 +75,11 @@ pub enum Command {
         #[command(flatten)]
         client: ClientArgs,
     },
+    /// Let a machine in that has run `warpgate login`, by the code that it shows
+    ///
+    /// Approve only what you, or somebody you are speaking to, has just asked for. Whoever sends you a code may want
+    /// their own machine let in: compare code and key with those that the machine shows.
+    Approve(Box<ApproveArgs>),
     /// Make, list and revoke the keys with which a Warpgate connects
     Key(KeyArgs),
     /// Make service accounts for machines, and say which workloads they may serve and from where

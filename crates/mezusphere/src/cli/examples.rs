@@ -15,6 +15,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("logout", &["mezusphere logout"]),
     ("whoami", &["mezusphere whoami", "mezusphere whoami --api https://console.example.com --json"]),
     (
+        "approve",
+        &[
+            "mezusphere approve ABCD-EF29",
+            "mezusphere approve ABCD-EF29 --name ci --workload shop --from 192.0.2.0/24 --days 30 --yes",
+            "mezusphere approve ABCD-EF29 --refuse",
+        ],
+    ),
+    (
         "key create",
         &["mezusphere key create --name laptop", "mezusphere key create --account ci --out ./key --days 30"],
     ),

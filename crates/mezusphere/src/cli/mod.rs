@@ -8,6 +8,7 @@
 
 mod account;
 mod api_url;
+mod approve;
 mod args;
 mod client;
 mod config;
@@ -72,6 +73,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Why(args) => client::block_on(trace::why(args)),
         Command::Requests(args) => client::block_on(trace::requests(args)),
         Command::Diff(args) => client::block_on(config::diff(args)),
+        Command::Approve(args) => client::block_on(approve::run(*args)),
         Command::Key(args) => client::block_on(key::run(args)),
         Command::Route(args) => client::block_on(route::run(args)),
         Command::Workload(args) => client::block_on(workload::run(args)),

@@ -11,6 +11,7 @@
 //! Everything here runs on the caller's runtime, the edge on threads of its own: control may be slow, requests not.
 
 mod admin;
+mod asked;
 mod authority;
 mod backup;
 mod certificates;
@@ -47,12 +48,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mezu_control::{Control, Parts};
+use mezu_control::{Control, Machines, Parts};
 use mezu_edge::{Edge, EdgeConfig};
 use mezu_model::{Hostname, Seed};
 use mezu_runtime::Scope;
 use tokio::net::{TcpListener, UnixListener};
 
+use asked::AskedControl;
 use certificates::Certificates;
 use data_dir::DataDir;
 use enrol::Enroller;
@@ -220,7 +222,10 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let socket = bind_socket(&data)?;
     let live = Live::default();
     let enroller = Arc::new(Enroller::new(store.clone(), publisher.clone(), live.clone(), base.clone()));
-    let (https, http, notes) = start_edge(&settings, &certificates, &publisher, enroller, &live).await?;
+    let machines = Machines::default();
+    let asked = Arc::new(AskedControl::new(machines.clone()));
+    let (https, http, notes) =
+        start_edge(&settings, &certificates, &publisher, (enroller, Arc::clone(&asked)), &live).await?;
     certificates.keep_fresh(scope);
 
     let (started, started_at) = started;
@@ -239,8 +244,9 @@ async fn start(settings: Settings, scope: &Scope) -> Result<Running, UpError> {
     let (seen, proofs) = (place.clone(), Arc::clone(&certificates));
     let seen = edge_view::Seen { publisher: publisher.clone(), live: live.clone(), certificates: proofs, place: seen };
     let names = vec![place.base.clone()];
-    let control =
-        Control::new(Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, scope: scope.clone(), seal });
+    let parts = Parts { store: Arc::clone(&store), edge: Arc::new(seen), names, machines, scope: scope.clone(), seal };
+    let control = Control::new(parts);
+    asked.set(&control);
     go_rounds(scope, &control);
     let key_uses = KeyUses::start(scope, live.clone(), Arc::clone(&store));
     let ops = Arc::new(Ops { store, publisher, live, certificates, place, draining });
@@ -267,7 +273,7 @@ async fn start_edge(
     settings: &Settings,
     certificates: &Certificates,
     publisher: &Publisher,
-    enroller: Arc<Enroller>,
+    (enroller, asked): (Arc<Enroller>, Arc<AskedControl>),
     live: &Live,
 ) -> Result<(SocketAddr, Option<SocketAddr>, Vec<String>), UpError> {
     let https = ports::https(settings.https)?;
@@ -284,6 +290,7 @@ async fn start_edge(
     config.limits.drain = settings.drain_timeout;
     config.public_port = settings.public_port;
     config.access_log = settings.access_log.clone();
+    config.asked = Some(asked);
     let edge = Edge::start(config, publisher.snapshots(), enroller)
         .map_err(|error| UpError::Edge(mezu_runtime::Chain(&error).to_string()))?;
     let (https_addr, http_addr) = (edge.https_addr(), edge.http_addr());

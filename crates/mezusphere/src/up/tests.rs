@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod api;
+mod asked;
 
 fn settings(dir: &TempDir) -> Settings {
     let mut settings = Settings::on_free_ports(&dir.path().join("data")).unwrap();

@@ -25,6 +25,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Start(args) => run::start(&args),
         Command::Diag(args) => diag::run(&args),
         Command::Login(args) => login::run(&args),
+        Command::Logout(args) => login::logout(&args),
         Command::Completions { shell } => completions(shell),
         Command::Version => version(),
     };

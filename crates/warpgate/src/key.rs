@@ -10,6 +10,8 @@ use std::{
 
 use mezu_model::{KeyError, Seed};
 
+use crate::{Kept, NotKept};
+
 /// The environment variable that may hold the key.
 pub const VARIABLE: &str = "MEZUSPHERE_KEY";
 /// Longest key file that is read.
@@ -27,7 +29,7 @@ pub enum Source {
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum NoKey {
-    #[error("no key: set {VARIABLE}, give --key-file FILE, or put it into {} (mode 0600) with `warpgate login`", .0.display())]
+    #[error("no key: set {VARIABLE}, give --key-file FILE, or run `warpgate login`, which keeps one in {}", .0.display())]
     Nowhere(PathBuf),
     #[error("no key: set {VARIABLE} or give --key-file FILE")]
     NoHome,
@@ -37,6 +39,8 @@ pub enum NoKey {
     Mode(String, u32),
     #[error("the key from {0} is not valid")]
     Invalid(String, #[source] KeyError),
+    #[error("the login in {} cannot be used", .0.display())]
+    Login(PathBuf, #[source] NotKept),
 }
 
 /// What the command line and the environment say about the key.
@@ -60,17 +64,21 @@ impl Lookup {
             return parse(text, "the command line").map(|seed| (seed, Source::Argument));
         }
         if let Some(path) = &self.file {
-            return read(path).map(|seed| (seed, Source::File(path.clone())));
+            return read(path).map(|kept| (kept.seed, Source::File(path.clone())));
         }
         if let Some(text) = self.variable.as_ref().filter(|text| !text.trim().is_empty()) {
             return parse(text, VARIABLE).map(|seed| (seed, Source::Variable));
         }
         let path = self.login_file.as_ref().ok_or(NoKey::NoHome)?;
-        if !path.exists() {
-            return Err(NoKey::Nowhere(path.clone()));
-        }
+        let kept = self.kept()?.ok_or_else(|| NoKey::Nowhere(path.clone()))?;
+        Ok((kept.seed, Source::Login(path.clone())))
+    }
+
+    /// What `warpgate login` has kept, if anything.
+    pub fn kept(&self) -> Result<Option<Kept>, NoKey> {
+        let Some(path) = self.login_file.as_ref().filter(|path| path.exists()) else { return Ok(None) };
         private(path)?;
-        read(path).map(|seed| (seed, Source::Login(path.clone())))
+        read(path).map(Some)
     }
 }
 
@@ -98,6 +106,17 @@ pub fn store(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&fresh, path)
 }
 
+/// Whether a key could be kept there.
+pub fn check_place(path: &Path) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    let fresh = path.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    fs::remove_file(&fresh)
+}
+
 /// Whether group or others may read a file.
 pub fn is_exposed(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o077 != 0)
@@ -109,13 +128,16 @@ fn private(path: &Path) -> Result<(), NoKey> {
     if mode & 0o077 == 0 { Ok(()) } else { Err(NoKey::Mode(path.display().to_string(), mode)) }
 }
 
-fn read(path: &Path) -> Result<Seed, NoKey> {
+fn read(path: &Path) -> Result<Kept, NoKey> {
     let fault = |error| NoKey::Read(path.to_owned(), error);
     if fs::metadata(path).map_err(fault)?.len() > MAX_FILE {
         return Err(fault(io::Error::new(io::ErrorKind::InvalidData, "too long for a key")));
     }
     let text = zeroize::Zeroizing::new(fs::read_to_string(path).map_err(fault)?);
-    parse(&text, &path.display().to_string())
+    Kept::parse(&text).map_err(|error| match error {
+        NotKept::Key(error) => NoKey::Invalid(path.display().to_string(), error),
+        NotKept::Damaged => NoKey::Login(path.to_owned(), error),
+    })
 }
 
 fn parse(text: &str, place: &str) -> Result<Seed, NoKey> {

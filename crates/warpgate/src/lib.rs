@@ -10,7 +10,9 @@
 mod edge_address;
 mod gate;
 mod in_process;
+mod kept;
 pub mod key;
+pub mod login;
 #[doc(hidden)]
 pub mod measure;
 pub mod probe;
@@ -26,6 +28,7 @@ pub use gate::{
     proxy::{self, InvalidProxy, Proxy},
 };
 pub use in_process::{Acceptor, Connector};
+pub use kept::{Kept, NotKept};
 pub use mezu_model::{GateLabel, Label, Seed};
 pub use stats::{Seen, Stats};
 pub use status::{Ended, Link, Status, WorkloadStatus};

@@ -18,6 +18,7 @@ mod faults;
 mod floods;
 mod framing;
 mod headers;
+mod login;
 mod mirror;
 mod paths;
 mod requests;

@@ -8,13 +8,14 @@ use warpgate::{DEFAULT_CONNECTIONS, EdgeAddress, GateLabel, Label, Proxy, Target
 
 const EXAMPLES: &str = "\
 Examples:
-  warpgate http 3000 --edge edge.example.com        what listens on port 3000 here
+  warpgate login --edge edge.example.com            once: have this machine let in
+  warpgate http 3000                                what listens on port 3000 here
   warpgate http file:///srv/site --name site        a folder, as site.<the edge's domain>
   warpgate http 3000 --name site --label pr-7       a preview of it, as pr-7--site.<the edge's domain>
   warpgate start --config warpgate.toml             several workloads
   warpgate diag --edge edge.example.com             what is wrong with the way there
 
-The key comes from MEZUSPHERE_KEY, --key-file or `warpgate login`; MEZUSPHERE_EDGE saves typing --edge.";
+Key and edge come from `warpgate login`, unless --key-file or MEZUSPHERE_KEY and --edge or MEZUSPHERE_EDGE say otherwise.";
 
 /// Puts a workload on this machine on the internet, through an edge, without opening a port.
 #[derive(Debug, Parser)]
@@ -32,8 +33,10 @@ pub(crate) enum Command {
     Start(StartArgs),
     /// Check name, port, TLS, proxy, clock and key, and say what to fix
     Diag(DiagArgs),
-    /// Keep a key for this user, read from standard input
+    /// Have this machine let in: somebody approves the code that is shown. No key is copied
     Login(LoginArgs),
+    /// Revoke the key of `warpgate login`, and forget it
+    Logout(LogoutArgs),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the version
@@ -87,7 +90,32 @@ pub(crate) struct DiagArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LoginArgs {
+    /// The edge, as host or host:port [default: that of the login before]
+    #[arg(long, env = "MEZUSPHERE_EDGE", value_name = "HOST:PORT")]
+    pub edge: Option<EdgeAddress>,
+    /// PEM file with further certificate authorities to trust for the edge; a copy is kept with the key
+    #[arg(long, value_name = "FILE", env = "MEZUSPHERE_CA")]
+    pub ca: Option<PathBuf>,
+    /// The only org that may let this machine in
+    #[arg(long, value_name = "NAME", value_parser = label)]
+    pub org: Option<Label>,
+    /// http://, https:// or socks5:// proxy, or `none` (else HTTPS_PROXY and NO_PROXY decide)
+    #[arg(long, value_name = "URL", value_parser = proxy)]
+    pub proxy: Option<ProxyChoice>,
+    /// Keep a key that was made elsewhere, read from standard input, and ask nobody
+    #[arg(long, conflicts_with_all = ["org", "proxy"])]
+    pub with_key: bool,
     /// Where to keep the key
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogoutArgs {
+    /// http://, https:// or socks5:// proxy, or `none` (else HTTPS_PROXY and NO_PROXY decide)
+    #[arg(long, value_name = "URL", value_parser = proxy)]
+    pub proxy: Option<ProxyChoice>,
+    /// Where the key is kept
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -60,7 +61,7 @@ fn config(args: &ConnectArgs, file: &File, workloads: Vec<WorkloadConfig>) -> an
     let edge = edge(args, file)?;
     Ok(Config {
         seed: seed(args, file)?,
-        ca: args.ca.clone().or_else(|| file.ca.clone()),
+        ca: ca(args, file, &edge),
         proxy: choose_proxy(args, file, &edge)?,
         connections: args.connections.or(file.connections).map_or(args.connections(), |n| usize::from(n.clamp(1, 16))),
         edge,
@@ -73,8 +74,20 @@ pub(crate) fn edge(args: &ConnectArgs, file: &File) -> anyhow::Result<EdgeAddres
     match (&args.edge, &file.edge) {
         (Some(edge), _) => Ok(edge.clone()),
         (None, Some(text)) => Ok(text.parse()?),
-        (None, None) => bail!("no edge: give --edge HOST:PORT or set MEZUSPHERE_EDGE"),
+        (None, None) => match lookup(args, file).kept().ok().flatten().and_then(|kept| kept.edge) {
+            Some(edge) => Ok(edge),
+            None => bail!("no edge: run `warpgate login --edge HOST:PORT` once, or give --edge or set MEZUSPHERE_EDGE"),
+        },
     }
+}
+
+/// The authorities to trust: as said, or as kept by `warpgate login` for that very edge.
+pub(crate) fn ca(args: &ConnectArgs, file: &File, edge: &EdgeAddress) -> Option<PathBuf> {
+    let kept = || {
+        let kept = lookup(args, file).kept().ok().flatten()?;
+        kept.ca.filter(|_| kept.edge.as_ref() == Some(edge))
+    };
+    args.ca.clone().or_else(|| file.ca.clone()).or_else(kept)
 }
 
 pub(crate) fn choose_proxy(args: &ConnectArgs, file: &File, edge: &EdgeAddress) -> anyhow::Result<Option<Proxy>> {

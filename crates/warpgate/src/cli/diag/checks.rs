@@ -39,7 +39,7 @@ pub(crate) async fn all(args: &ConnectArgs, file: &File, edge: &EdgeAddress) -> 
         named = name.verdict == Verdict::Good;
         findings.push(name);
     }
-    let ca = args.ca.clone().or_else(|| file.ca.clone());
+    let ca = run::ca(args, file, edge);
     let probe = Probe { edge: edge.clone(), proxy, ca };
     findings.push(trust(&probe.trust()));
     if named {
@@ -201,7 +201,7 @@ fn key(args: &ConnectArgs, file: &File) -> Finding {
         Err(error) => Finding::bad(
             "key",
             mezu_runtime::Chain(&error).to_string(),
-            "make one on the edge with `mezusphere key create` and keep it here with `warpgate login`",
+            "run `warpgate login`, or make one on the edge with `mezusphere key create` and give it with --key-file",
         ),
     }
 }

@@ -19,6 +19,8 @@ pub struct Workload {
     pub labels: BTreeMap<Label, String>,
     /// Gates that serve it now; none means offline.
     pub gates: u64,
+    /// Gates that are connected and get no requests, because their health check fails.
+    pub unwell_gates: u64,
     /// Where it is reached.
     pub urls: Vec<String>,
     pub created_at: Time,

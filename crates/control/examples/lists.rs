@@ -41,6 +41,10 @@ impl EdgeView for Edge {
         0
     }
 
+    fn unwell_gates(&self, _: WorkloadId) -> usize {
+        0
+    }
+
     fn base_domain(&self) -> &Hostname {
         &self.0
     }

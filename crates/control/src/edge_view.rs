@@ -75,6 +75,9 @@ pub trait EdgeView: Send + Sync + 'static {
     /// Gates that serve a workload now.
     fn gates(&self, workload: WorkloadId) -> usize;
 
+    /// Gates that are connected for a workload and get no requests, because their health check fails.
+    fn unwell_gates(&self, workload: WorkloadId) -> usize;
+
     /// The domain under which workloads get their names.
     fn base_domain(&self) -> &Hostname;
 

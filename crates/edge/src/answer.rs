@@ -57,6 +57,8 @@ pub enum EdgeError {
     NoSuchLabel,
     #[error("no gate is connected for the workload")]
     NoGate,
+    #[error("gates are connected, and the workload of none is well")]
+    NoHealthyGate,
     #[error("the gate was lost, request sent: {sent}")]
     GateLost { sent: bool },
     #[error("the gate did not react in time")]
@@ -127,6 +129,7 @@ impl EdgeError {
             Self::Client(ClientGone::Overrun) | Self::WorkloadBadResponse => Code::WorkloadBadResponse,
             Self::NoSuchLabel => Code::NoSuchLabel,
             Self::NoGate => Code::NoGate,
+            Self::NoHealthyGate => Code::NoHealthyGate,
             Self::GateLost { sent: false } => Code::GateLost,
             Self::GateLost { sent: true } => Code::GateLostAfterSend,
             Self::GateTimeout => Code::GateTimeout,

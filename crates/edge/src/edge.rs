@@ -223,6 +223,11 @@ impl EdgeHandle {
         self.shared.presence.reach(workload).gates()
     }
 
+    /// Gates that are connected for a workload and take no requests, because it is not well there.
+    pub fn unwell_gates(&self, workload: WorkloadId) -> u32 {
+        self.shared.presence.reach(workload).unwell()
+    }
+
     /// The labels that gates of a workload wear now, and how many gates wear each.
     pub fn labels(&self, workload: WorkloadId) -> Vec<(GateLabel, u32)> {
         let labels = &self.shared.presence.labels;

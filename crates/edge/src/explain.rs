@@ -4,6 +4,7 @@
 //! [`Table::route`] and the stages of the route say.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mezu_model::{
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::answer::EdgeError;
 use crate::edge::EdgeHandle;
 use crate::http::{Alpn, BadRequest, BodyLength, ConnInfo, asked};
+use crate::presence::Reach;
 use crate::routes::{Candidate, Request, Table};
 use crate::worker::Worker;
 
@@ -155,9 +157,10 @@ impl EdgeHandle {
             let asked = aim.clone();
             let looked = self.shared.ask(ASK, move |worker: &Worker| worker.gates.loads(&asked, client, worker.index));
             let gates: Vec<GateLoad> = looked.await.into_iter().flatten().collect();
+            let is_unwell = self.reach(&aim).is_some_and(|reach| reach.unwell() > 0);
             let Aim { workload, label } = aim;
             explanation.outcome = if gates.is_empty() {
-                refused(&EdgeError::NoGate)
+                refused(if is_unwell { &EdgeError::NoHealthyGate } else { &EdgeError::NoGate })
             } else {
                 Outcome::Forwarded { workload, label, gates }
             };
@@ -165,22 +168,23 @@ impl EdgeHandle {
         explanation
     }
 
-    /// Whether gates are there.
-    fn is_manned(&self, aim: &Aim) -> bool {
+    fn reach(&self, aim: &Aim) -> Option<Arc<Reach>> {
         let presence = &self.shared.presence;
-        let reach = match &aim.label {
+        match &aim.label {
             Some(_) => presence.labels.reach(aim),
             None => Some(presence.reach(aim.workload)),
-        };
-        reach.is_some_and(|reach| reach.gates() > 0)
+        }
+    }
+
+    /// Whether gates are there that take requests.
+    fn is_manned(&self, aim: &Aim) -> bool {
+        self.reach(aim).is_some_and(|reach| reach.gates() > 0)
     }
 
     /// Who takes a request that was dealt out, as [`Worker::ways`] says it.
     fn stand_in(&self, aim: Aim, instead: Option<&[Aim]>) -> Aim {
-        if aim.label.is_none() || self.is_manned(&aim) {
-            return aim;
-        }
-        let found = instead.unwrap_or_default().iter().find(|other| self.is_manned(other)).cloned();
+        let Some(instead) = instead.filter(|_| !self.is_manned(&aim)) else { return aim };
+        let found = instead.iter().find(|other| self.is_manned(other)).cloned();
         found.unwrap_or_else(|| aim.workload.into())
     }
 
@@ -215,7 +219,7 @@ impl EdgeHandle {
             Err(error) => explanation.outcome = refused(&error),
             Ok(routed) => {
                 explanation.route = Some(routed.route.id);
-                if routed.required().is_some_and(|aim| !self.is_manned(&aim)) {
+                if routed.required().is_some_and(|aim| !self.reach(&aim).is_some_and(|reach| reach.is_known())) {
                     explanation.outcome = refused(&EdgeError::NoSuchLabel);
                     return explanation;
                 }

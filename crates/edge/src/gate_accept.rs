@@ -238,7 +238,7 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
     let home = Rc::clone(worker);
     spawn_local(&worker.stops.gates, "gate", async move {
         let _held = (place, seat);
-        session.draining().await;
+        heed_health(&home, &gate).await;
         home.gates.withdraw(&gate);
         let death = session.closed().await;
         home.gates.part(&gate);
@@ -246,6 +246,23 @@ pub(crate) fn settle(worker: &Rc<Worker>, arrival: Arrival) {
         home.metrics.connection_closed(Door::Gate);
         info!(gate = %id, worker = home.index, reason = %death, "tunnel down");
     });
+}
+
+/// Follows what the gate says of its workloads, until it takes no more requests.
+async fn heed_health(home: &Worker, gate: &Rc<Gate>) {
+    let follow = async {
+        let mut known = 0;
+        while let Some(unwell) = gate.session.unwell(known).await {
+            debug!(gate = %gate.id, worker = home.index, unwell, "gate tells of its workloads");
+            home.gates.heed(gate, unwell);
+            home.metrics.health_told();
+            known = unwell;
+        }
+    };
+    tokio::select! {
+        () = gate.session.draining() => {}
+        () = follow => {}
+    }
 }
 
 /// The key was revoked, or its scope cut, between the check and here.

@@ -65,6 +65,8 @@ pub(crate) struct Gate {
     places: Rc<Places>,
     /// Whether it is among the ways to them.
     offered: Cell<bool>,
+    /// The workloads that are not well, as the gate said last: it is not among the ways to these.
+    unwell: Cell<u64>,
 }
 
 /// A workload that a gate serves, whole or under a label that it holds as long as it lives.
@@ -83,7 +85,7 @@ impl Serves {
 impl Gate {
     pub(crate) fn new(session: Session, id: GateId, claim: Claim, serves: Vec<Serves>, limits: &Limits) -> Self {
         let places = Rc::new(Places::new(limits));
-        Self { session, id, claim, serves, places, offered: Cell::new(false) }
+        Self { session, id, claim, serves, places, offered: Cell::new(false), unwell: Cell::new(0) }
     }
 }
 
@@ -109,6 +111,15 @@ impl Ways {
     fn new(aim: Aim, reach: Arc<Reach>) -> Self {
         Self { aim, local: RefCell::default(), reach, budget: Budget::new(Instant::now()) }
     }
+
+    fn leave(&self, gate: &Rc<Gate>) {
+        self.local.borrow_mut().retain(|way| !Rc::ptr_eq(&way.gate, gate));
+    }
+}
+
+/// Whether a workload's bit is set. Places past the last bit have none.
+fn is_set(bits: u64, index: u32) -> bool {
+    bits.checked_shr(index).is_some_and(|bits| bits & 1 == 1)
 }
 
 struct Way {
@@ -176,7 +187,12 @@ impl Gates {
         Some(ways)
     }
 
-    /// The same, if a gate is there now.
+    /// The same, if a gate is connected there, be its workload well or not.
+    pub(crate) fn known(&self, aim: &Aim) -> Option<Rc<Ways>> {
+        self.ways_to(aim).filter(|ways| ways.reach.is_known())
+    }
+
+    /// The same, if a gate takes requests there now.
     pub(crate) fn manned(&self, aim: &Aim) -> Option<Rc<Ways>> {
         self.ways_to(aim).filter(|ways| ways.reach.gates() > 0)
     }
@@ -205,10 +221,41 @@ impl Gates {
         if !gate.offered.replace(false) {
             return;
         }
-        for serves in &gate.serves {
+        let unwell = gate.unwell.get();
+        for (index, serves) in (0..).zip(&gate.serves) {
             let Some(ways) = self.ways_to(&serves.aim) else { continue };
-            ways.local.borrow_mut().retain(|way| !Rc::ptr_eq(&way.gate, gate));
-            ways.reach.part(self.worker, gate.id);
+            if is_set(unwell, index) {
+                ways.reach.part_unwell(gate.id);
+            } else {
+                ways.leave(gate);
+                ways.reach.part(self.worker, gate.id);
+            }
+        }
+    }
+
+    /// The gate says which of its workloads are not well: it is taken off the ways to these, and put on those to the
+    /// others again.
+    pub(crate) fn heed(&self, gate: &Rc<Gate>, unwell: u64) {
+        let before = gate.unwell.replace(unwell);
+        if !gate.offered.get() {
+            return;
+        }
+        for (index, serves) in (0..).zip(&gate.serves) {
+            let Some(ways) = self.ways_to(&serves.aim) else { continue };
+            match (is_set(before, index), is_set(unwell, index)) {
+                (false, true) => {
+                    ways.leave(gate);
+                    // In this order, so that nobody finds no gate at all in between.
+                    ways.reach.join_unwell(gate.id);
+                    ways.reach.part(self.worker, gate.id);
+                }
+                (true, false) => {
+                    ways.local.borrow_mut().push(Way { gate: Rc::clone(gate), index });
+                    ways.reach.join(self.worker, gate.id);
+                    ways.reach.part_unwell(gate.id);
+                }
+                _ => {}
+            }
         }
     }
 

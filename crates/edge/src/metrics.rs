@@ -162,6 +162,11 @@ impl WorkerMetrics {
         reason.of(&self.counters.gates_refused).add(1);
     }
 
+    /// A gate has said otherwise which of its workloads are well.
+    pub fn health_told(&self) {
+        self.counters.health_told.add(1);
+    }
+
     pub fn gate_left(&self, reason: GateLeft) {
         reason.of(&self.counters.gates_left).add(1);
     }
@@ -294,6 +299,7 @@ struct Counters {
     resent: [Counter; Resend::COUNT],
     gates_joined: Counter,
     gates_refused: [Counter; GateRefusal::COUNT],
+    health_told: Counter,
     gates_left: [Counter; GateLeft::COUNT],
     tunnel_rtt: Histogram,
 }

@@ -68,6 +68,9 @@ pub(crate) struct Reach {
     gates: AtomicU32,
     /// Tunnels per gate, so that `gates` counts processes and not connections.
     per_gate: Mutex<HashMap<GateId, u32>>,
+    /// The same of those that are connected and whose workload is not well.
+    unwell: AtomicU32,
+    unwell_per_gate: Mutex<HashMap<GateId, u32>>,
     started: Instant,
     /// Milliseconds after `started` at which the last tunnel left, plus one. Zero: none ever did.
     left: AtomicU64,
@@ -84,6 +87,8 @@ impl Reach {
             tunnels: (0..workers).map(|_| AtomicU32::new(0)).collect(),
             gates: AtomicU32::new(0),
             per_gate: Mutex::default(),
+            unwell: AtomicU32::new(0),
+            unwell_per_gate: Mutex::default(),
             started: Instant::now(),
             left: AtomicU64::new(0),
             waiting: AtomicU32::new(0),
@@ -95,6 +100,16 @@ impl Reach {
     /// Gates that serve it now.
     pub(crate) fn gates(&self) -> u32 {
         self.gates.load(Ordering::Relaxed)
+    }
+
+    /// Gates that are connected and take no requests, because their workload is not well.
+    pub(crate) fn unwell(&self) -> u32 {
+        self.unwell.load(Ordering::Relaxed)
+    }
+
+    /// Whether any gate is connected for it, well or not.
+    pub(crate) fn is_known(&self) -> bool {
+        self.gates() > 0 || self.unwell() > 0
     }
 
     /// How many tunnels ever came, to notice one that comes while nobody listens.
@@ -124,8 +139,7 @@ impl Reach {
     /// A worker has got a tunnel from a gate.
     pub(crate) fn join(&self, worker: usize, gate: GateId) {
         let mut per_gate = self.per_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        *per_gate.entry(gate).or_insert(0) += 1;
-        self.gates.store(u32::try_from(per_gate.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        add(&mut per_gate, &self.gates, gate);
         if let Some(tunnels) = self.tunnels.get(worker) {
             tunnels.fetch_add(1, Ordering::Release);
         }
@@ -137,13 +151,7 @@ impl Reach {
     /// A tunnel takes no more requests.
     pub(crate) fn part(&self, worker: usize, gate: GateId) {
         let mut per_gate = self.per_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = per_gate.get_mut(&gate) {
-            *count -= 1;
-            if *count == 0 {
-                per_gate.remove(&gate);
-            }
-        }
-        self.gates.store(u32::try_from(per_gate.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        remove(&mut per_gate, &self.gates, gate);
         if let Some(tunnels) = self.tunnels.get(worker) {
             tunnels.fetch_sub(1, Ordering::Release);
         }
@@ -152,6 +160,33 @@ impl Reach {
             self.left.store(millis + 1, Ordering::Relaxed);
         }
     }
+
+    /// A tunnel that takes no requests is there, because its workload is not well.
+    pub(crate) fn join_unwell(&self, gate: GateId) {
+        add(&mut self.unwell_per_gate.lock().unwrap_or_else(PoisonError::into_inner), &self.unwell, gate);
+    }
+
+    /// It is well again, or gone.
+    pub(crate) fn part_unwell(&self, gate: GateId) {
+        remove(&mut self.unwell_per_gate.lock().unwrap_or_else(PoisonError::into_inner), &self.unwell, gate);
+    }
+}
+
+/// One more tunnel of a gate; `gates` is how many gates have any.
+fn add(per_gate: &mut HashMap<GateId, u32>, gates: &AtomicU32, gate: GateId) {
+    *per_gate.entry(gate).or_insert(0) += 1;
+    gates.store(u32::try_from(per_gate.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+}
+
+/// One less.
+fn remove(per_gate: &mut HashMap<GateId, u32>, gates: &AtomicU32, gate: GateId) {
+    if let Some(count) = per_gate.get_mut(&gate) {
+        *count -= 1;
+        if *count == 0 {
+            per_gate.remove(&gate);
+        }
+    }
+    gates.store(u32::try_from(per_gate.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
 }
 
 #[cfg(test)]

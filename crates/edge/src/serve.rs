@@ -68,7 +68,7 @@ impl Worker {
         (record.owner, record.stages) = (Some(owner), routed.route.stages);
         if let Some(required) = routed.required() {
             // Before the stages: they speak for a host that there is.
-            self.gates.manned(&required).ok_or(EdgeError::NoSuchLabel)?;
+            self.gates.known(&required).ok_or(EdgeError::NoSuchLabel)?;
         }
         record.take_place(self)?;
         let (aim, permitted) = routed.permit()?;
@@ -85,7 +85,7 @@ impl Worker {
         if let Some(ways) = self.gates.manned(aim) {
             return Ok(ways);
         }
-        let instead = instead.ok_or(EdgeError::NoSuchLabel)?;
+        let Some(instead) = instead else { return self.gates.known(aim).ok_or(EdgeError::NoSuchLabel) };
         let found = instead.iter().find_map(|aim| self.gates.manned(aim));
         Ok(found.unwrap_or_else(|| self.gates.ways(aim.workload)))
     }

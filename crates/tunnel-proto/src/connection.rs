@@ -99,6 +99,8 @@ pub enum Event {
     Readable(StreamId),
     /// A write that was turned away may be tried again, or fails now.
     Writable(StreamId),
+    /// Edge: the gate says otherwise which of its workloads are well. See [`Connection::unwell`].
+    Health,
     /// The peer drains: open no more. A gate goes on with what it has.
     Draining,
     /// Drain is complete on this end: send what is left of the output, then close.
@@ -139,6 +141,7 @@ pub struct Connection {
     control: u32,
     control_since: Instant,
     drain: Drain,
+    unwell: u64,
     dead: Option<Death>,
 }
 
@@ -180,6 +183,7 @@ impl Connection {
             control: control::CONTROL_PER_SECOND,
             control_since: now,
             drain: Drain::default(),
+            unwell: 0,
             dead: None,
         }
     }
@@ -249,6 +253,19 @@ impl Connection {
     /// Why the connection is dead, if it is.
     pub fn death(&self) -> Option<&Death> {
         self.dead.as_ref()
+    }
+
+    /// The workloads of the gate that shall get no requests now: bit *n* for the one at place *n* of its HELLO.
+    pub fn unwell(&self) -> u64 {
+        self.unwell
+    }
+
+    /// Gate: says which of its workloads shall get no requests from now on. All the others shall.
+    pub fn tell_health(&mut self, unwell: u64) {
+        if self.dead.is_none() && self.role == Role::Gate && unwell != self.unwell {
+            self.unwell = unwell;
+            self.out.frame(Kind::Health, false, 0, &unwell.to_be_bytes());
+        }
     }
 
     /// Whether new streams are out of the question.

@@ -58,6 +58,8 @@ pub enum Kind {
     Ask = 0x0f,
     /// Edge → gate: how the ASK stands. JSON.
     Told = 0x10,
+    /// Gate → edge: which of its workloads are not to be sent requests now. An edge that does not know it sends them on.
+    Health = 0x51,
 }
 
 impl Kind {
@@ -81,6 +83,7 @@ impl Kind {
             0x0e => Self::Go,
             0x0f => Self::Ask,
             0x10 => Self::Told,
+            0x51 => Self::Health,
             _ => return None,
         })
     }
@@ -100,7 +103,7 @@ impl Kind {
         match self {
             Self::Credit => stream <= MAX_STREAM,
             Self::Hello | Self::Welcome | Self::Refused | Self::Ask | Self::Told => stream == 0,
-            Self::Ping | Self::Pong | Self::Drain => stream == 0,
+            Self::Ping | Self::Pong | Self::Drain | Self::Health => stream == 0,
             _ => stream != 0 && stream <= MAX_STREAM,
         }
     }
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn headers_round_trip() {
-        for byte in 0..0x40u8 {
+        for byte in 0..END {
             let Some(kind) = Kind::from_byte(byte) else { continue };
             let stream = if kind.stream_fits(0) { 0 } else { 0x0102_0304 };
             for end in [false, kind.may_end()] {

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    Config, Ended, Link, Status,
+    Config, Ended, Health, Link, Status, health,
     stats::Stats,
     status::WorkloadStatus,
     workload::{Shared, Workload, dial::Dialer, request::Rewrite},
@@ -73,6 +73,8 @@ pub(crate) struct Gate {
     pub next_id: Cell<u64>,
     pub ways: RefCell<ways::Ways>,
     pub refused: RefCell<Option<Ended>>,
+    /// The workloads that are not well, each a bit by its place.
+    pub unwell: Cell<u64>,
 }
 
 /// A session that has not ended.
@@ -92,6 +94,12 @@ pub(crate) async fn run(config: Config, stats: Arc<Stats>, status: watch::Sender
         Err(error) => return Ended::Failed(mezu_runtime::Chain(&error).to_string()),
     };
     spawn_local(&gate.scope, "sweep", sweep(gate.clone()));
+    for (index, workload) in gate.config.workloads.iter().enumerate() {
+        if let Some(check) = workload.health.clone() {
+            gate.set_well(index, false);
+            spawn_local(&gate.scope, "health", health::watch(gate.clone(), index, check));
+        }
+    }
     link::start(&gate, 0);
     gate.scope.stopping().await;
     if let Some(refused) = gate.refused.borrow_mut().take() {
@@ -146,6 +154,7 @@ fn prepare(
             name: it.name.to_string(),
             target: it.target.to_string(),
             url: None,
+            health: it.health.as_ref().map(|_| Health::Unknown),
         };
         status.workloads = config.workloads.iter().map(shown).collect();
     });
@@ -168,6 +177,7 @@ fn prepare(
         next_id: Cell::new(0),
         ways: RefCell::default(),
         refused: RefCell::default(),
+        unwell: Cell::new(0),
         config,
     })
 }
@@ -223,6 +233,27 @@ impl Gate {
                 }
                 _ => false,
             }
+        });
+    }
+
+    /// Whether the workload at a place is to get requests: told on every connection, and on those to come.
+    pub(crate) fn set_well(&self, index: usize, is_well: bool) {
+        let bit = u32::try_from(index).ok().and_then(|index| 1u64.checked_shl(index)).unwrap_or(0);
+        let before = self.unwell.get();
+        self.unwell.set(if is_well { before & !bit } else { before | bit });
+        for held in self.sessions.borrow().iter() {
+            held.session.tell_health(self.unwell.get());
+        }
+    }
+
+    /// Changes what is shown of a workload's health.
+    pub(crate) fn note_health(&self, index: usize, health: Health) {
+        self.status.send_if_modified(|status| match status.workloads.get_mut(index) {
+            Some(workload) if workload.health.as_ref() != Some(&health) => {
+                workload.health = Some(health);
+                true
+            }
+            _ => false,
         });
     }
 

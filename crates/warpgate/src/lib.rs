@@ -9,6 +9,7 @@
 
 mod edge_address;
 mod gate;
+mod health;
 mod in_process;
 mod kept;
 pub mod key;
@@ -27,10 +28,11 @@ pub use gate::{
     dial::DialError,
     proxy::{self, InvalidProxy, Proxy},
 };
+pub use health::{HealthCheck, InvalidHealthCheck, Span};
 pub use in_process::{Acceptor, Connector};
 pub use kept::{Kept, NotKept};
 pub use mezu_model::{GateLabel, Label, Seed};
 pub use stats::{Seen, Stats};
-pub use status::{Ended, Link, Status, WorkloadStatus};
+pub use status::{Ended, Health, Link, Status, WorkloadStatus};
 pub use target::{Address, InvalidTarget, Target};
 pub use warpgate::{BuildError, Builder, Config, DEFAULT_CONNECTIONS, Handle, Warpgate, WorkloadConfig};

@@ -21,6 +21,20 @@ pub struct WorkloadStatus {
     pub name: String,
     pub target: String,
     pub url: Option<String>,
+    /// What its health check says; `None` without one.
+    pub health: Option<Health>,
+}
+
+/// Whether a workload is well, by its health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Not asked yet: it gets no requests.
+    Unknown,
+    Well,
+    /// It gets no requests here.
+    Unwell {
+        why: String,
+    },
 }
 
 /// One connection to the edge.

@@ -12,7 +12,7 @@ use mezu_model::{GateLabel, InvalidName, Label, Limits, Seed};
 use mezu_runtime::{Scope, spawn_local};
 use tokio::sync::watch;
 
-use crate::{EdgeAddress, Ended, Stats, Status, Target, gate, gate::proxy::Proxy};
+use crate::{EdgeAddress, Ended, HealthCheck, InvalidHealthCheck, Stats, Status, Target, gate, gate::proxy::Proxy};
 
 /// Connections to one edge, at most.
 pub const DEFAULT_CONNECTIONS: usize = 8;
@@ -42,12 +42,22 @@ pub struct WorkloadConfig {
     pub insecure_tls: bool,
     /// Sets this gate apart: it takes only what is sent to this label, such as requests to a preview's host.
     pub label: Option<GateLabel>,
+    /// Whether it is well is asked in this way; without one it always is.
+    pub health: Option<HealthCheck>,
     pub labels: BTreeMap<String, String>,
 }
 
 impl WorkloadConfig {
     pub fn new(name: Label, target: Target) -> Self {
-        Self { name, target, host_header: None, insecure_tls: false, label: None, labels: BTreeMap::new() }
+        Self {
+            name,
+            target,
+            host_header: None,
+            insecure_tls: false,
+            label: None,
+            health: None,
+            labels: BTreeMap::new(),
+        }
     }
 }
 
@@ -64,6 +74,8 @@ pub enum BuildError {
     SameName(Label),
     #[error("the workload's name is not valid")]
     Name(#[from] InvalidName),
+    #[error("the health check of {0}: {1}")]
+    Health(Label, #[source] InvalidHealthCheck),
     #[error("the thread cannot be started")]
     Thread(#[from] io::Error),
 }
@@ -152,6 +164,9 @@ fn check(config: &Config) -> Result<(), BuildError> {
     for (i, one) in config.workloads.iter().enumerate() {
         if config.workloads.iter().take(i).any(|other| other.name == one.name) {
             return Err(BuildError::SameName(one.name.clone()));
+        }
+        if let Some(check) = &one.health {
+            check.check(&one.target).map_err(|why| BuildError::Health(one.name.clone(), why))?;
         }
     }
     Ok(())

@@ -150,6 +150,7 @@ async fn urls(
 fn show(control: &Control, one: mezu_store::Workload, urls: Vec<String>) -> Workload {
     Workload {
         gates: u64::try_from(control.edge().gates(one.id)).unwrap_or(u64::MAX),
+        unwell_gates: u64::try_from(control.edge().unwell_gates(one.id)).unwrap_or(u64::MAX),
         id: one.id,
         name: one.name,
         labels: one.labels,

@@ -52,6 +52,10 @@ impl EdgeView for Edge {
         self.gates.lock().unwrap().iter().filter(|one| **one == workload).count()
     }
 
+    fn unwell_gates(&self, _: WorkloadId) -> usize {
+        0
+    }
+
     fn base_domain(&self) -> &Hostname {
         &self.base
     }

@@ -185,6 +185,11 @@ codes! {
         what "All sites of this organisation together have as many requests in flight as they may have."
         visitor "Try again in a moment."
         owner "One of your workloads answers too slowly for its load. The access log tells which: look for long `workload_us`."
+    NoHealthyGate "MEZU-2009" 503 Gate Always 5
+        "This site is not well right now"
+        what "The site is connected, and says of itself that it cannot take requests: its health check fails everywhere."
+        visitor "Try again in a moment."
+        owner "Warpgate's log and live view say what the check of `--health-path` got. Requests come again once it succeeds."
     WorkloadUnreachable "MEZU-3001" 502 Workload Always 1
         "The site does not answer its door"
         what "The gate is connected, but the web server behind it refuses connections."

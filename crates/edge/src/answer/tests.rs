@@ -37,6 +37,7 @@ fn every_error() -> Vec<EdgeError> {
         E::Policy(Refusal::Maintenance { retry_after: 7 }),
         E::NoSuchLabel,
         E::NoGate,
+        E::NoHealthyGate,
         E::GateLost { sent: false },
         E::GateLost { sent: true },
         E::GateTimeout,

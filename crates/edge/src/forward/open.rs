@@ -88,6 +88,9 @@ async fn wait_for_gate<X: Exchange>(
     arrivals: u32,
     tried: &mut Tried,
 ) -> Result<(), Failure> {
+    if reach.gates() == 0 && reach.unwell() > 0 {
+        return Err(Failure::Final(EdgeError::NoHealthyGate));
+    }
     let limits = relay.worker.limits();
     // All the waiting of one request together.
     let until = *tried.patience.get_or_insert_with(|| Instant::now() + limits.pending_wait);

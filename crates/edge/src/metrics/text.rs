@@ -115,6 +115,10 @@ impl Metrics {
         page.family("gates", "Tunnels of gates that are open", MetricType::Gauge)?.encode_gauge(&now)?;
         let mut family = page.family("gates_joined", "Tunnels that were opened", MetricType::Counter)?;
         family.encode_counter::<NoLabelSet, _, u64>(&joined, None)?;
+        let told = sum(&self.workers, |all| &all.health_told);
+        let help = "Times that a tunnel's gate said otherwise which of its workloads are well";
+        page.family("gate_health_changes", help, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&told, None)?;
         page.reasons(
             "gates_refused",
             "Gates that were not let in",

@@ -7,6 +7,7 @@ mod door;
 mod drain;
 mod forward;
 mod gates;
+mod health;
 mod hops;
 mod labels;
 mod limits;

@@ -46,9 +46,11 @@ async fn list(client: &Client, labels: &[(Label, String)], json: bool) -> Result
     }
     let mut table = Table::new(&["NAME", "GATES", "URL", "LABELS"]);
     for workload in workloads {
-        let gates = match workload.gates {
-            0 => Cell::new("offline", Tone::Bad),
-            gates => Cell::new(gates.to_string(), Tone::Good),
+        let gates = match (workload.gates, workload.unwell_gates) {
+            (0, 0) => Cell::new("offline", Tone::Bad),
+            (0, unwell) => Cell::new(format!("0, {unwell} not well"), Tone::Bad),
+            (gates, 0) => Cell::new(gates.to_string(), Tone::Good),
+            (gates, unwell) => Cell::new(format!("{gates}, {unwell} not well"), Tone::Good),
         };
         let labels: Vec<String> = workload.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let labels = Cell::new(labels.join(" "), Tone::Quiet);

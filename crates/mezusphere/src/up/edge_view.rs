@@ -44,6 +44,10 @@ impl EdgeView for Seen {
         self.live.gates(workload)
     }
 
+    fn unwell_gates(&self, workload: WorkloadId) -> usize {
+        self.live.unwell_gates(workload)
+    }
+
     fn base_domain(&self) -> &Hostname {
         &self.place.base
     }

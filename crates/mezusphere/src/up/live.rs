@@ -30,6 +30,12 @@ impl Live {
         self.edge().map_or(0, |edge| usize::try_from(edge.gates(workload)).unwrap_or(usize::MAX))
     }
 
+    /// Those that are connected for it and not well.
+    #[must_use]
+    pub(super) fn unwell_gates(&self, workload: WorkloadId) -> usize {
+        self.edge().map_or(0, |edge| usize::try_from(edge.unwell_gates(workload)).unwrap_or(usize::MAX))
+    }
+
     /// Waits until the edge serves from this generation or a later one. Says whether it does; it does not when it
     /// refused the snapshot. Without an edge, as during the start, there is nobody to wait for.
     pub(crate) async fn serves(&self, generation: u64) -> bool {

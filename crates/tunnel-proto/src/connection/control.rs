@@ -115,6 +115,19 @@ impl Connection {
         }
     }
 
+    pub(super) fn on_health(&mut self, payload: &[u8]) -> Result<(), Violation> {
+        if self.role != Role::Edge {
+            return Err(Violation::WrongRole(Kind::Health as u8));
+        }
+        let unwell = u64::from_be_bytes(fixed(Kind::Health, payload)?);
+        self.count_control()?;
+        if unwell != self.unwell {
+            self.unwell = unwell;
+            self.events.push_back(Event::Health);
+        }
+        Ok(())
+    }
+
     fn on_drain(&mut self, last: u32) -> Result<(), Violation> {
         if self.drain.received {
             return Err(Violation::AfterDrain);

@@ -105,6 +105,7 @@ impl Connection {
             Kind::Ready => self.on_ready(header),
             Kind::Go => self.on_go(header),
             Kind::Ping | Kind::Pong | Kind::Drain | Kind::Refused => self.on_control(kind, payload.bytes()),
+            Kind::Health => self.on_health(payload.bytes()),
             Kind::Hello | Kind::Welcome | Kind::Ask | Kind::Told => Err(Violation::WrongRole(kind as u8)),
         }
     }

@@ -385,3 +385,37 @@ fn an_idle_connection_holds_no_buffers() {
     }
     pair.opened(OpenOptions::default());
 }
+
+#[test]
+fn a_gate_says_which_of_its_workloads_are_well_and_the_edge_hears_of_each_change_once() {
+    let mut pair = Pair::new();
+    for (said, told) in [(0b101, 1), (0b101, 0), (u64::MAX, 1), (0, 1), (0, 0)] {
+        pair.edge_events.clear();
+        pair.gate.tell_health(said);
+        pair.pump();
+        assert_eq!(pair.edge.unwell(), said);
+        assert_eq!(pair.edge_events.iter().filter(|event| **event == Event::Health).count(), told, "{said:b}");
+    }
+}
+
+#[test]
+fn health_is_the_gates_to_tell_in_8_bytes_and_not_too_often() {
+    let framed = |bytes: &[u8]| {
+        let mut frame = BytesMut::from(&crate::frames::header(Kind::Health, false, 0, bytes.len())[..]);
+        frame.extend_from_slice(bytes);
+        frame
+    };
+    let mut pair = Pair::new();
+    assert_eq!(pair.gate.handle_input(pair.now, &mut framed(&[0; 8])), Err(Violation::WrongRole(0x51)));
+    for length in [0, 7, 9] {
+        let mut pair = Pair::new();
+        assert_eq!(pair.edge.handle_input(pair.now, &mut framed(&vec![0; length])), Err(Violation::BadPayload(0x51)));
+    }
+    let mut pair = Pair::new();
+    let told = (0..1000u64).map(|n| pair.edge.handle_input(pair.now, &mut framed(&n.to_be_bytes())));
+    assert_eq!(told.filter_map(Result::err).next(), Some(Violation::ControlFlood));
+    // What the edge says of health is nothing.
+    let mut pair = Pair::new();
+    pair.edge.tell_health(1);
+    assert!(!pair.edge.wants_write());
+}

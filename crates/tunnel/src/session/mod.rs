@@ -104,6 +104,16 @@ impl Session {
         poll_fn(|cx| self.0.state.borrow_mut().poll_accept(cx)).await.map(|id| Stream::new(self.clone(), id))
     }
 
+    /// Says which of its workloads shall get no requests from now on (gate only): bit *n* for that at place *n*.
+    pub fn tell_health(&self, unwell: u64) {
+        self.0.state.borrow_mut().tell_health(unwell);
+    }
+
+    /// Waits until the gate says that others than `known` are unwell, and says which (edge only); `None` at the end.
+    pub async fn unwell(&self, known: u64) -> Option<u64> {
+        poll_fn(|cx| self.0.state.borrow_mut().poll_unwell(cx, known)).await
+    }
+
     /// No new streams from now on; those that are open finish, then the session closes.
     pub fn drain(&self) {
         self.0.state.borrow_mut().drain();

@@ -129,6 +129,20 @@ impl State {
         }
     }
 
+    /// The workloads that are not well, once these are others than `known`; `None` when the session has ended.
+    pub(super) fn poll_unwell(&mut self, cx: &mut Context<'_>, known: u64) -> Poll<Option<u64>> {
+        if self.poll_closed(cx).is_some() {
+            return Poll::Ready(None);
+        }
+        let unwell = self.connection.unwell();
+        if unwell == known { Poll::Pending } else { Poll::Ready(Some(unwell)) }
+    }
+
+    pub(super) fn tell_health(&mut self, unwell: u64) {
+        self.connection.tell_health(unwell);
+        self.touch();
+    }
+
     pub(super) fn drain(&mut self) {
         if !self.drain_asked {
             self.drain_asked = true;
@@ -197,7 +211,7 @@ impl State {
                 }
                 Event::Readable(id) => self.waiting(id).and_then(|wakers| wakers.receiver.take()),
                 Event::Writable(id) => self.waiting(id).and_then(|wakers| wakers.sender.take()),
-                Event::Draining => {
+                Event::Health | Event::Draining => {
                     self.mourners.drain(..).for_each(Waker::wake);
                     None
                 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use mezu_runtime::telemetry::LogFormat;
-use warpgate::{DEFAULT_CONNECTIONS, EdgeAddress, GateLabel, Label, Proxy, Target};
+use warpgate::{DEFAULT_CONNECTIONS, EdgeAddress, GateLabel, Label, Proxy, Span, Target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,9 +60,31 @@ pub(crate) struct HttpArgs {
     #[arg(long)]
     pub insecure_workload_tls: bool,
     #[command(flatten)]
+    pub health: HealthArgs,
+    #[command(flatten)]
     pub connect: ConnectArgs,
     #[command(flatten)]
     pub show: ShowArgs,
+}
+
+/// Whether the workload is well.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Ask for this path now and then: while the answer is no 2xx or 3xx, the workload gets no requests here
+    #[arg(long, value_name = "PATH")]
+    pub health_path: Option<String>,
+    /// From one question to the next [default: 5s]
+    #[arg(long, value_name = "TIME", requires = "health_path")]
+    pub health_interval: Option<Span>,
+    /// How long a question may take [default: 2s]
+    #[arg(long, value_name = "TIME", requires = "health_path")]
+    pub health_timeout: Option<Span>,
+    /// Bad answers in a row until it gets no requests [default: 3]
+    #[arg(long, value_name = "N", requires = "health_path")]
+    pub unhealthy_after: Option<u32>,
+    /// Good answers in a row until it gets requests again [default: 2]
+    #[arg(long, value_name = "N", requires = "health_path")]
+    pub healthy_after: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -197,6 +219,8 @@ mod tests {
             &["http", "3000", "--name", "-x"],
             &["http", "3000", "--label", "a--b"],
             &["http", "3000", "--label", "www"],
+            &["http", "3000", "--health-path", "/x", "--health-interval", "5"],
+            &["http", "3000", "--health-interval", "5s"],
             &["http", "3000", "--proxy", "ftp://x"],
             &["http", "3000", "--connections", "17"],
             &["http"],

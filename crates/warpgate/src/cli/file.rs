@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use warpgate::{GateLabel, Label, Target, WorkloadConfig};
+use warpgate::{GateLabel, HealthCheck, Label, Span, Target, WorkloadConfig};
 
 /// Longest file that is read, bytes.
 const MAX_FILE: u64 = 256 * 1024;
@@ -33,8 +33,33 @@ pub(crate) struct Workload {
     #[serde(default)]
     insecure_tls: bool,
     label: Option<GateLabel>,
+    health: Option<Health>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Health {
+    path: String,
+    interval: Option<String>,
+    timeout: Option<String>,
+    unhealthy_after: Option<u32>,
+    healthy_after: Option<u32>,
+}
+
+impl Health {
+    fn read(&self) -> anyhow::Result<HealthCheck> {
+        let mut check = HealthCheck::new(&self.path)?;
+        for (given, place) in [(&self.interval, &mut check.interval), (&self.timeout, &mut check.timeout)] {
+            if let Some(text) = given {
+                *place = text.parse::<Span>().map_err(anyhow::Error::msg)?.0;
+            }
+        }
+        check.unhealthy_after = self.unhealthy_after.unwrap_or(check.unhealthy_after);
+        check.healthy_after = self.healthy_after.unwrap_or(check.healthy_after);
+        Ok(check)
+    }
 }
 
 impl File {
@@ -72,6 +97,7 @@ impl Workload {
         workload.host_header = host_header(self.host_header.as_deref(), &target)?;
         workload.insecure_tls = self.insecure_tls;
         workload.label.clone_from(&self.label);
+        workload.health = self.health.as_ref().map(Health::read).transpose().context("health")?;
         workload.labels = self.labels.clone();
         Ok(workload)
     }
@@ -100,10 +126,13 @@ mod tests {
     fn a_whole_file() {
         let file = File::parse(
             "edge = 'edge.test:8443'\nca = 'ca.pem'\n\n[workloads.web]\ntarget = '3000'\nhost_header = 'rewrite'\n\
-             label = 'PR-7'\nlabels = { team = 'a' }\n\n[workloads.grpc]\ntarget = 'h2c://127.0.0.1:50051'\n",
+             label = 'PR-7'\nlabels = { team = 'a' }\n\n[workloads.grpc]\ntarget = 'h2c://127.0.0.1:50051'\n\
+             health = { path = '/up', interval = '10s', unhealthy_after = 5 }\n",
         )
         .unwrap();
         let workloads = file.workloads().unwrap();
+        let check = workloads[0].health.as_ref().unwrap();
+        assert_eq!((check.interval.as_secs(), check.timeout.as_secs(), check.unhealthy_after), (10, 2, 5));
         let labels: Vec<_> = workloads.iter().map(|w| w.label.as_ref().map(GateLabel::as_str)).collect();
         assert_eq!(labels, [None, Some("pr-7")]);
         let shown: Vec<_> = workloads.iter().map(|w| format!("{} {} {:?}", w.name, w.target, w.host_header)).collect();
@@ -119,6 +148,8 @@ mod tests {
             "[workloads.'a b']\ntarget = '1'",
             "[workloads.web]\ntarget = '1'\nhost_header = 'a b'",
             "[workloads.web]\ntarget = '1'\nlabel = 'xn'",
+            "[workloads.web]\ntarget = '1'\nhealth = { path = 'x' }",
+            "[workloads.web]\ntarget = '1'\nhealth = { path = '/x', interval = '5' }",
             "connections = 'many'",
         ] {
             assert!(File::parse(text).is_err(), "{text}");

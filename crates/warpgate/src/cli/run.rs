@@ -9,11 +9,13 @@ use std::{
 use anyhow::{Context as _, bail};
 use mezu_model::Limits;
 use mezu_runtime::Signals;
-use warpgate::{Config, EdgeAddress, Ended, Handle, Label, Proxy, Seed, Target, Warpgate, WorkloadConfig, key, proxy};
+use warpgate::{
+    Config, EdgeAddress, Ended, Handle, HealthCheck, Label, Proxy, Seed, Target, Warpgate, WorkloadConfig, key, proxy,
+};
 
 use super::{
     Outcome,
-    args::{ConnectArgs, HttpArgs, ProxyChoice, ShowArgs, StartArgs},
+    args::{ConnectArgs, HealthArgs, HttpArgs, ProxyChoice, ShowArgs, StartArgs},
     file::{File, host_header},
     live, log, style,
 };
@@ -23,7 +25,18 @@ pub(crate) fn http(args: &HttpArgs) -> Outcome {
     workload.host_header = host_header(args.host_header.as_deref(), &args.target)?;
     workload.insecure_tls = args.insecure_workload_tls;
     workload.label.clone_from(&args.label);
+    workload.health = health(&args.health)?;
     run(config(&args.connect, &File::default(), vec![workload])?, &args.show)
+}
+
+fn health(args: &HealthArgs) -> anyhow::Result<Option<HealthCheck>> {
+    let Some(path) = &args.health_path else { return Ok(None) };
+    let mut check = HealthCheck::new(path)?;
+    check.interval = args.health_interval.map_or(check.interval, |span| span.0);
+    check.timeout = args.health_timeout.map_or(check.timeout, |span| span.0);
+    check.unhealthy_after = args.unhealthy_after.unwrap_or(check.unhealthy_after);
+    check.healthy_after = args.healthy_after.unwrap_or(check.healthy_after);
+    Ok(Some(check))
 }
 
 pub(crate) fn start(args: &StartArgs) -> Outcome {

@@ -115,6 +115,7 @@ async fn open(gate: &Gate, turn: usize) -> Result<(Session, Welcome), LinkError>
 fn online(gate: &Rc<Gate>, index: usize, session: &Session, welcome: Welcome) -> u64 {
     let id = gate.next_id.get();
     gate.next_id.set(id + 1);
+    session.tell_health(gate.unwell.get());
     let held = Held { id, index, worker: welcome.worker, session: session.clone() };
     gate.sessions.borrow_mut().push(held);
     if gate.scope.is_stopping() {

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 //! Warpgate as a library against a small edge: connections come, go and come again.
 
+mod health;
 mod mini_edge;
 mod proxies;
 

@@ -9,7 +9,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
-use warpgate::{Link, Seen, Status};
+use warpgate::{Health, Link, Seen, Status};
 
 /// Everything that is shown.
 pub(crate) struct View {
@@ -154,7 +154,14 @@ fn workload_lines(view: &View, theme: Theme, width: u16) -> Vec<Line<'static>> {
             Some(url) => (url.clone(), theme.link()),
             None => (format!("{} …", workload.name), theme.quiet()),
         };
-        block(vec![url, (format!("  from {}", workload.target), theme.quiet())]);
+        let mut lines = vec![url, (format!("  from {}", workload.target), theme.quiet())];
+        match &workload.health {
+            None => {}
+            Some(Health::Well) => lines.push(("  well, by its health check".to_owned(), theme.good())),
+            Some(Health::Unknown) => lines.push(("  its health check is not answered yet".to_owned(), theme.warn())),
+            Some(Health::Unwell { why }) => lines.push((format!("  gets no requests: {why}"), theme.bad())),
+        }
+        block(lines);
     }
     if let Some(why) = trouble(&view.status) {
         let next = "`warpgate diag` with the same edge, --ca and key says what to mend.";

@@ -21,6 +21,7 @@ fn view() -> View {
                 name: "web".into(),
                 target: "http://localhost:3000".into(),
                 url: Some("https://web.example.test".into()),
+                health: None,
             }],
             links: vec![Link::Online { worker: 0, rtt: None }, Link::Dialling],
             workers: 2,

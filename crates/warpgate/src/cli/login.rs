@@ -38,7 +38,7 @@ pub(crate) fn run(args: &LoginArgs) -> Outcome {
         bail!("no edge: give --edge HOST:PORT, or --with-key to keep a key that you have");
     };
     let proxy = run::choose_proxy(&connect, &File::default(), &edge)?;
-    let (host, user) = (host(), std::env::var("USER").unwrap_or_default());
+    let (host, user) = (host(), user());
     let login = Login { edge, proxy, ca: args.ca.clone(), org: args.org.clone(), host, user };
     // Before anybody is asked: what is let in must be kept.
     key::check_place(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -98,13 +98,13 @@ fn invitation(login: &Login, code: &str, fingerprint: &str, left: Duration) -> S
 /// The error, with what to do where that is not plain.
 fn explained(error: LoginError, login: &Login) -> anyhow::Error {
     let is_tls = matches!(&error, LoginError::Connect(mezu_tunnel::ConnectError::Tls(_)));
-    let error = anyhow::Error::new(error);
+    let said = mezu_runtime::Chain(&error);
     if is_tls && login.ca.is_none() {
         let hint = "if its certificate is from a certificate authority of its own, give that with --ca FILE; \
                     `warpgate diag` looks closer";
-        return error.context(format!("no TLS with {}: {hint}", login.edge));
+        return anyhow::anyhow!("no TLS with {}: {said}\n       {hint}", login.edge);
     }
-    error
+    anyhow::anyhow!("{said}")
 }
 
 /// Keeps what was let in, with a copy of the authorities that it took: their file may go away.
@@ -180,6 +180,12 @@ fn give_up(kept: &Kept, args: &LogoutArgs) -> anyhow::Result<()> {
         Ok(Err(error)) => Err(error.into()),
         Err(_) => bail!("the edge took too long"),
     }
+}
+
+/// Who asks, as far as can be known.
+fn user() -> String {
+    let mut names = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    names.find(|name| !name.trim().is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What the machine is called, as far as can be known.

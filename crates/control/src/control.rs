@@ -1,6 +1,6 @@
 //! What all operations share: the store, the edge, and the state of signing in.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mezu_api::Code;
@@ -35,6 +35,18 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Control(Arc<Inner>);
 
+/// The control plane, for whatever control itself keeps alive, as the edge.
+#[derive(Clone)]
+pub struct WeakControl(Weak<Inner>);
+
+impl WeakControl {
+    /// The control plane, unless it has been given up.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Control> {
+        self.0.upgrade().map(Control)
+    }
+}
+
 struct Inner {
     store: Arc<OnceLock<Store>>,
     edge: Arc<dyn EdgeView>,
@@ -53,6 +65,12 @@ impl Control {
         let Parts { store, edge, names, machines, scope, seal } = parts;
         let (doors, places) = (Doors::new(&seal), Arc::new(Semaphore::new(AT_ONCE)));
         Self(Arc::new(Inner { store, edge, names, doors, machines, scope, places }))
+    }
+
+    /// A reference that does not keep it alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakControl {
+        WeakControl(Arc::downgrade(&self.0))
     }
 
     /// The store.

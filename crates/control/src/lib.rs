@@ -22,7 +22,7 @@ mod machines;
 mod refused;
 mod reply;
 
-pub use control::{Control, Parts};
+pub use control::{Control, Parts, WeakControl};
 pub use edge_view::{EdgeView, Pending, Publication, Question, Told, Untold, Wanted};
 pub use machines::{Claim, Grant, Machines, Told as MachineTold, Verdict, Waiting};
 pub use refused::Refused;

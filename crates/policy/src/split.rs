@@ -94,7 +94,8 @@ pub fn schema() -> serde_json::Value {
                             "title": "Label",
                             "description": "Only the workload's gates that wear this label; without, those that wear none.",
                             "type": "string",
-                            "maxLength": 63
+                            "maxLength": 63,
+                            "examples": ["canary"]
                         },
                         "weight": { "title": "Weight", "type": "integer", "minimum": 0, "maximum": MAX_WEIGHT }
                     }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use mezu_api::Time;
-use mezu_control::{Claim, Control, Grant, MachineTold, Machines, Verdict};
+use mezu_control::{Claim, Control, Grant, MachineTold, Machines, Verdict, WeakControl};
 use mezu_edge::{Asked, Asker, Decided, LetIn, NoRoom, Request, Waiting};
 use mezu_model::{KeyId, OrgId};
 
@@ -16,8 +16,8 @@ use super::clock;
 /// The control side of machines without a key.
 pub(super) struct AskedControl {
     machines: Machines,
-    /// From the moment at which there is one: the edge starts first.
-    control: OnceLock<Control>,
+    /// From the moment at which there is one: the edge starts first. Control has the edge, which has this.
+    control: OnceLock<WeakControl>,
 }
 
 impl AskedControl {
@@ -26,7 +26,7 @@ impl AskedControl {
     }
 
     pub(super) fn set(&self, control: &Control) {
-        let _ = self.control.set(control.clone());
+        let _ = self.control.set(control.downgrade());
     }
 }
 
@@ -48,7 +48,7 @@ impl Asked for AskedControl {
     }
 
     fn give_up(&self, key: KeyId, org: OrgId, address: IpAddr) -> Pin<Box<dyn Future<Output = bool> + Send>> {
-        let control = self.control.get().cloned();
+        let control = self.control.get().and_then(WeakControl::upgrade);
         Box::pin(async move {
             let Some(control) = control else { return false };
             let done = mezu_control::ops::machine::give_up(&control, org, key, address).await;

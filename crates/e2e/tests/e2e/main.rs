@@ -21,6 +21,7 @@ mod headers;
 mod login;
 mod mirror;
 mod paths;
+mod publishing;
 mod requests;
 mod restarts;
 mod routing;

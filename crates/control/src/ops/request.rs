@@ -91,6 +91,10 @@ fn question(scope: &OrgScope, trial: Trial) -> Result<Question, Refused> {
         // Whoever asks by the socket sits at the machine.
         None => scope.source().parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
+    // As the document of the API has it: more than a signed number is no length.
+    if body.is_some_and(|bytes| i64::try_from(bytes).is_err()) {
+        return Err(odd("/body", "a body has 9223372036854775807 bytes at most"));
+    }
     let headers = headers.into_iter().map(|field| (field.name, field.value)).collect();
     Ok(Question { method, url, headers, client, body })
 }

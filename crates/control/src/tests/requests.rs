@@ -63,6 +63,7 @@ async fn a_request_is_tried_for_hosts_of_the_own_org_alone() {
         for (body, pointer) in [
             (json!({ "url": "a.example.com", "method": "odd" }), "/method"),
             (json!({ "url": "a.example.com", "client": "here" }), "/client"),
+            (json!({ "url": "a.example.com", "body": i64::MAX.unsigned_abs() + 1 }), "/body"),
             (json!({ "url": "a.example.com", "nonsense": 1 }), "/nonsense"),
             (json!({}), ""),
         ] {

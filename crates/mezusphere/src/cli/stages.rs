@@ -38,7 +38,13 @@ fn example(schema: &Value) -> Value {
     };
     let kind = || schema.get("type").and_then(Value::as_str).map(of_kind);
     let first = |of: &str| schema.get(of).and_then(Value::as_array).and_then(|values| values.first()).cloned();
-    schema.get("default").cloned().or_else(|| first("examples")).or_else(|| first("enum")).or_else(kind).unwrap_or_else(|| Value::from("…"))
+    schema
+        .get("default")
+        .cloned()
+        .or_else(|| first("examples"))
+        .or_else(|| first("enum"))
+        .or_else(kind)
+        .unwrap_or_else(|| Value::from("…"))
 }
 
 #[cfg(test)]

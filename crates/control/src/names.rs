@@ -39,7 +39,8 @@ pub fn refusal(host: &Hostname, base: &Hostname) -> Option<String> {
     if label.starts_with("xn--") {
         return Some(format!("{label} stands for letters that may look like others; names under {base} are plain"));
     }
-    if label.contains("--") {
+    // A preview's host has it in the first label, however deep the workload's own host is.
+    if below.split('.').next().is_some_and(|first| first.contains("--")) || label.contains("--") {
         return Some(format!(
             "two hyphens in a row are kept for previews, such as pr-7--shop.{base}; choose another name"
         ));
@@ -80,6 +81,7 @@ mod tests {
             "edge.example",
             "xn--80ak6aa92e.edge.example",
             "pr-7--shop.edge.example",
+            "pr-7--a.shop.edge.example",
             "shop.ed-ge.example",
             "ed-ge.example",
         ] {

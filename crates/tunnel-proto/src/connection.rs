@@ -35,7 +35,7 @@ use crate::credit::{CARRIER_START, RecvWindow, SendCredit, Tuning};
 use crate::error::{Death, Reason, Violation};
 use crate::frames::{HEADER_LEN, Kind, MAX_PAYLOAD};
 use crate::heads::HeadLimits;
-use crate::hello::{Agreed, Refused, RefusedCode};
+use crate::hello::{Agreed, Refused, RefusedCode, VERSION};
 use crate::liveness::{Liveness, Timers};
 use crate::output::Output;
 use crate::stream::{Blocked, Item, Stream};
@@ -55,6 +55,8 @@ pub enum Role {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub agreed: Agreed,
+    /// The protocol's version on this carrier.
+    pub version: u16,
     /// The largest window that a stream and the carrier may grow to, bytes.
     pub stream_window: u32,
     pub carrier_window: u32,
@@ -73,6 +75,7 @@ impl Config {
     pub fn new(budget: ByteBudget) -> Self {
         Self {
             agreed: Agreed::default(),
+            version: VERSION,
             stream_window: 1024 * 1024,
             carrier_window: 16 * 1024 * 1024,
             output: 256 * 1024,

@@ -23,6 +23,8 @@ pub const VERSION: u16 = 2;
 /// The version from which on gates may wear labels. An edge that does not know of them would send such a gate what is
 /// meant for the others.
 pub const VERSION_OF_LABELS: u16 = 2;
+/// The version from which on a REQUEST may say NARROW: before, a gate takes that for a violation.
+pub const VERSION_OF_NARROW: u16 = 2;
 /// Workloads that one gate may register.
 pub const MAX_WORKLOADS: usize = 64;
 /// Labels of one workload, and bytes of a label's key or value.

@@ -156,8 +156,9 @@ impl Stream {
         self.sending == Sending::Done && self.receiving == Receiving::Done
     }
 
+    /// Whether body bytes wait here, or at the reader.
     pub(crate) fn holds_body(&self) -> bool {
-        self.queue.iter().any(|item| item.sizes().0 > 0)
+        self.taken > 0 || self.queue.iter().any(|item| item.sizes().0 > 0)
     }
 
     /// Why a writer cannot go on, if so.

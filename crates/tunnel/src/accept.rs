@@ -116,6 +116,7 @@ impl PendingGate {
     /// Takes the gate in. Call it on the thread that shall hold the tunnel; its driver runs there in `scope`.
     pub fn welcome(mut self, welcome: Welcome, config: Config, scope: &Scope) -> io::Result<Session> {
         self.carrier.adopt()?;
+        let config = Config { version: welcome.version, ..config };
         queue(&mut self.carrier, &HelloFrame::Welcome(welcome))?;
         Ok(Session::edge(self.carrier, self.input, self.hello.gate_id, config, scope))
     }

@@ -8,6 +8,7 @@ use crate::credit::STREAM_START;
 use crate::error::{OpenError, StreamError};
 use crate::frames::{Kind, MAX_PAYLOAD, MAX_STREAM};
 use crate::heads::{Terms, put_request, put_response, put_trailers};
+use crate::hello::VERSION_OF_NARROW;
 use crate::incoming::is_interim;
 use crate::stream::{Blocked, Park, Receiving, Sending, Stream};
 
@@ -43,7 +44,8 @@ impl Connection {
         options: OpenOptions<'_>,
     ) -> Result<(StreamId, usize), OpenError> {
         self.check_open()?;
-        let terms = Terms { park: options.park, narrow: options.narrow };
+        let narrow = options.narrow && self.config.version >= VERSION_OF_NARROW;
+        let terms = Terms { park: options.park, narrow };
         let (buf, mark) = self.out.begin(512 + options.inline.len());
         if put_request(buf, context, head, workload, terms, self.heads).is_err() {
             self.out.undo(mark);

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use mezu_tunnel::auth;
 use owo_colors::OwoColorize as _;
 use warpgate::login::{LetIn, Login, LoginError, News};
-use warpgate::{EdgeAddress, Kept, Seed, key};
+use warpgate::{Kept, Seed, key};
 use zeroize::Zeroizing;
 
 use super::{
@@ -33,13 +33,16 @@ pub(crate) fn run(args: &LoginArgs) -> Outcome {
         return keep_given(&path);
     }
     let connect = ConnectArgs { edge: args.edge.clone(), proxy: args.proxy.clone(), ..ConnectArgs::default() };
-    let edge = args.edge.clone().or_else(|| known_edge(&path));
+    let before = kept(&path).ok().flatten();
+    let edge = args.edge.clone().or_else(|| before.as_ref()?.edge.clone());
     let Some(edge) = edge else {
         bail!("no edge: give --edge HOST:PORT, or --with-key to keep a key that you have");
     };
     let proxy = run::choose_proxy(&connect, &File::default(), &edge)?;
     let (host, user) = (host(), user());
-    let login = Login { edge, proxy, ca: args.ca.clone(), org: args.org.clone(), host, user };
+    // The authorities of the login before are those of its edge.
+    let ca = args.ca.clone().or_else(|| before.filter(|kept| kept.edge.as_ref() == Some(&edge))?.ca);
+    let login = Login { edge, proxy, ca, org: args.org.clone(), host, user };
     // Before anybody is asked: what is let in must be kept.
     key::check_place(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let seed = auth::new_seed()?;
@@ -61,10 +64,6 @@ fn place(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// The edge of the login before.
-fn known_edge(path: &Path) -> Option<EdgeAddress> {
-    kept(path).ok().flatten()?.edge
-}
-
 fn kept(path: &Path) -> Result<Option<Kept>, key::NoKey> {
     key::Lookup { login_file: Some(path.to_owned()), ..key::Lookup::default() }.kept()
 }

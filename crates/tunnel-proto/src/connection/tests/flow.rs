@@ -279,6 +279,23 @@ fn many_stalled_readers_do_not_starve_the_rest() {
 /// When memory is short of what the stalled hold, the longest unread go, not those who come.
 #[test]
 fn under_pressure_the_longest_unread_make_room() {
+    longest_unread_make_room(|pair| stall(pair).0);
+}
+
+/// What a reader took and did not pass on is as good as unread.
+#[test]
+fn under_pressure_those_whose_readers_pass_nothing_on_make_room() {
+    longest_unread_make_room(|pair| {
+        let (edge, gate, _) = pair.opened(OpenOptions::default());
+        pair.edge.send_data(edge, &[0; 16_000], false).unwrap();
+        pair.pump();
+        assert_eq!(data(&mut pair.gate, gate).unwrap().len(), 16_000);
+        pair.pump();
+        edge
+    });
+}
+
+fn longest_unread_make_room(stall: impl Fn(&mut Pair) -> StreamId) {
     let budget = ByteBudget::new(8 << 20);
     let mut pair = Pair::new();
     pair.gate = Connection::new(Role::Gate, Config::new(budget.clone()), pair.now);
@@ -288,7 +305,7 @@ fn under_pressure_the_longest_unread_make_room() {
     while pair.edge.credit.left() >= STREAM_START as usize {
         stalled.push(stall(&mut pair));
     }
-    assert!(budget.is_tight() && stalled.len() < 128);
+    assert!(budget.is_tight() && stalled.len() < 512);
     let (edge, _, _) = pair.opened(OpenOptions::default());
     for _ in 0..8 {
         pair.advance(400 * MS);
@@ -296,9 +313,9 @@ fn under_pressure_the_longest_unread_make_room() {
     }
     assert_eq!(pair.edge.send_data(edge, &[0; 1024], true), Ok(1024));
     let lost = |pair: &mut Pair, id| pair.edge.recv(id).err() == Some(StreamError::Reset(Reason::Overloaded));
-    assert!(lost(&mut pair, stalled[0].0));
-    assert!(!lost(&mut pair, stalled[stalled.len() - 1].0));
-    assert!(stalled.iter().filter(|(id, _)| lost(&mut pair, *id)).count() <= 8, "no more than needed");
+    assert!(lost(&mut pair, stalled[0]));
+    assert!(!lost(&mut pair, stalled[stalled.len() - 1]));
+    assert!(stalled.iter().filter(|id| lost(&mut pair, **id)).count() <= 8, "no more than needed");
 }
 
 /// A party that holds all it can has the trouble alone.
@@ -444,4 +461,12 @@ fn what_a_narrow_answer_holds_unread_is_no_more_than_it_began_with() {
         pair.pump();
     }
     assert_eq!(pair.edge.held(), 100 * STREAM_NARROW as usize);
+}
+
+#[test]
+fn a_gate_of_version_1_is_never_told_to_answer_narrowly() {
+    let mut pair = Pair::with(|config| config.version = 1);
+    let (_, gate, _) = pair.opened(OpenOptions { narrow: true, end: true, ..OpenOptions::default() });
+    pair.gate.send_response(gate, &ResponseHead { status: 200, ..ResponseHead::default() }, &[], false).unwrap();
+    assert_eq!(pair.gate.send_data(gate, &[0; 2 * STREAM_START as usize], true), Ok(STREAM_START as usize));
 }

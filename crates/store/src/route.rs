@@ -177,6 +177,11 @@ pub(crate) async fn entry(tx: &mut Tx, id: RouteId) -> Result<Option<RouteEntry>
 }
 
 fn to_entry(row: &Row) -> Result<RouteEntry, StoreError> {
+    entry_with(row, row.json("pipeline")?)
+}
+
+/// An entry with this pipeline, whatever the row's is: not every query reads that.
+fn entry_with(row: &Row, pipeline: PipelineSpec) -> Result<RouteEntry, StoreError> {
     Ok(RouteEntry {
         id: row.typed("id")?,
         host: row.typed("host")?,
@@ -185,7 +190,7 @@ fn to_entry(row: &Row) -> Result<RouteEntry, StoreError> {
         rank: row.int_if_any("rank")?,
         enabled: row.flag("enabled")?,
         workload: row.typed("workload_id")?,
-        pipeline: row.json("pipeline")?,
+        pipeline,
     })
 }
 

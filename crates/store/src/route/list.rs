@@ -151,14 +151,5 @@ impl View {
 }
 
 fn order(row: &Row) -> Result<RouteEntry, StoreError> {
-    Ok(RouteEntry {
-        id: row.typed("id")?,
-        host: row.typed("host")?,
-        path: row.typed("path")?,
-        matcher: row.json("matcher")?,
-        rank: row.int_if_any("rank")?,
-        enabled: row.flag("enabled")?,
-        workload: row.typed("workload_id")?,
-        pipeline: PipelineSpec::default(),
-    })
+    super::entry_with(row, PipelineSpec::default())
 }

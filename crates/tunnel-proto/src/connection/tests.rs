@@ -2,6 +2,7 @@
 
 mod flow;
 mod hostile;
+mod narrow;
 
 use std::time::{Duration, Instant};
 
